@@ -1,0 +1,65 @@
+"""The stages of the loop that can be exchanged: plan, imagine, act, check.
+
+A planner says which plan it returns; an imaginer and a policy say what they accept, so that a combination
+that does not fit is refused when it is built.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from kinesight.types.action import ActionChunk
+from kinesight.types.arrays import Image
+from kinesight.types.decision import Verdict
+from kinesight.types.observation import Observation, ViewRequest
+from kinesight.types.plan import Feedback, SpatialPlan
+from kinesight.types.video import ImaginedVideo
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Planner(Protocol):
+    @property
+    def request(self) -> ViewRequest:
+        """What `plan` needs to see."""
+        ...
+
+    @property
+    def privileged(self) -> tuple[str, ...]: ...
+
+    def plan(
+        self, observation: Observation, instruction: str, feedback: Feedback | None = None
+    ) -> SpatialPlan: ...
+
+
+class Imaginer(Protocol):
+    @property
+    def request(self) -> ViewRequest: ...
+
+    def imagine(
+        self, observation: Observation, plan: SpatialPlan | None, generator: torch.Generator
+    ) -> ImaginedVideo: ...
+
+
+class Policy(Protocol):
+    @property
+    def request(self) -> ViewRequest: ...
+
+    def act(
+        self, observation: Observation, goal: Image | None, generator: torch.Generator
+    ) -> ActionChunk: ...
+
+
+class Monitor(Protocol):
+    """Watches an episode step by step."""
+
+    def reset(self) -> None: ...
+
+    def update(self, observation: Observation) -> Verdict: ...
+
+
+class Critic(Protocol):
+    """Judges an imagined video before it is followed."""
+
+    def judge(self, video: ImaginedVideo, observation: Observation) -> Verdict: ...

@@ -1,0 +1,40 @@
+"""What an agent decides, and why."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+
+from kinesight.types.video import ImaginedVideo
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A decision with its reason, e.g. Event(64, "replan", "stuck: moved 0.4 mm in 15 steps")."""
+
+    step: int
+    kind: str
+    reason: str
+    video: ImaginedVideo | None = None
+    """For subscribers that draw; not written to results."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The next action [-1, 1] and what led to it."""
+
+    action: Float[np.ndarray, "a"]
+    events: tuple[Event, ...] = ()
+    timings_s: Mapping[str, float] = field(default_factory=dict)
+    """Seconds by stage ("plan", "imagine", "act", …) spent on this decision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A critic's or monitor's judgement with its named terms."""
+
+    ok: bool
+    reason: str
+    score: float = 1.0
+    terms: Mapping[str, float] = field(default_factory=dict)

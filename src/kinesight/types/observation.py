@@ -1,0 +1,89 @@
+"""What an agent may ask for and what it gets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+
+from kinesight.types.arrays import Depth, Image, Point, Segmentation
+from kinesight.types.camera import Camera
+
+PROPRIO_NAMES = ("x", "y", "z", "qx", "qy", "qz", "qw", "gripper_open")
+"""End effector position [m] and unit quaternion in the world frame; gripper 0 closed … 1 open."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRequest:
+    """Which pictures to render. Nothing that is not asked for is rendered.
+
+    `crop=True` applies the crop window that the environment's table names for the task and view.
+    `scene=True` asks for the privileged `Scene`.
+    """
+
+    cameras: tuple[str, ...] = ()
+    height: int = 128
+    width: int = 128
+    rgb: bool = True
+    depth: bool = False
+    segmentation: bool = False
+    crop: bool = True
+    scene: bool = False
+
+    def __post_init__(self) -> None:
+        if self.height < 1 or self.width < 1:
+            raise ValueError(f"image size must be positive, got {self.height} x {self.width}")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One camera's pictures, all of the camera's height and width."""
+
+    camera: Camera
+    rgb: Image | None = None
+    depth_m: Depth | None = None
+    segmentation: Segmentation | None = None
+    names: Mapping[int, str] = field(default_factory=dict)
+    """Segmentation id -> object name; 0 is the background."""
+
+    def __post_init__(self) -> None:
+        for picture in (self.rgb, self.depth_m, self.segmentation):
+            if picture is not None and picture.shape[:2] != (self.camera.height, self.camera.width):
+                raise ValueError(
+                    f"view {self.camera.name!r}: picture of {picture.shape[:2]}, "
+                    f"camera of {(self.camera.height, self.camera.width)}"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Privileged: what only a simulator knows."""
+
+    points: Mapping[str, Point]
+    """Named positions in the world frame [m]; a manipulation task has at least "target" and "goal"."""
+    state: Float[np.ndarray, "d"]
+    """The simulator's own low-level observation, as its scripted experts read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What is seen before action `step`."""
+
+    step: int
+    instruction: str
+    views: Mapping[str, View]
+    proprio: Float[np.ndarray, "8"]
+    """See `PROPRIO_NAMES`."""
+    scene: Scene | None = None
+    """Only on request; agents and planners that ask for it declare themselves privileged."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What an environment tells after a reset or a step, without rendering anything."""
+
+    step: int
+    success: bool
+    """Whether the task's success predicate holds now."""
+    truncated: bool
+    """The step limit is reached; a further step is an error."""
