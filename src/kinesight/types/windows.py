@@ -1,7 +1,8 @@
 """Which frames of an episode a training example is made of.
 
 A `WindowSpec` maps every name in a batch to a stored key and a frame rule: a vectorised pure function from
-start frames to frame indices. Frames past the end are marked invalid and point at the last frame; they are never zeros.
+start frames to frame indices. Frames past the end are marked invalid and point at the last frame; they are
+never zeros.
 """
 
 from collections.abc import Mapping
