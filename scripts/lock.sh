@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Resolves pyproject.toml into requirements/core.txt and requirements/dev.txt. One set for all supported Pythons.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PATH="$PWD/.venv/bin:$PATH"
+command -v uv >/dev/null || { echo "make lock needs uv: .venv/bin/python -m pip install uv" >&2; exit 1; }
+export UV_CUSTOM_COMPILE_COMMAND="make lock"
+
+compile() {
+  uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --fork-strategy fewest \
+    --no-annotate --no-emit-index-url --no-emit-find-links "$@"
+}
+
+compile -c requirements/pins.in -o requirements/core.txt "$@"
+compile -c requirements/core.txt --extra dev -o requirements/dev.txt "$@"
