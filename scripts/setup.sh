@@ -73,7 +73,12 @@ install_packages() {
 }
 
 with_uv() {
-  UV_HTTP_TIMEOUT=${UV_HTTP_TIMEOUT:-300} PATH="$PWD/.venv/bin:$PATH" uv pip install --python .venv/bin/python "$@"
+  local system_certificates=false # uv brings its own list; behind a company's proxy only the system's is complete
+  [ -s /etc/ssl/certs/ca-certificates.crt ] && system_certificates=true
+  # Newer and older versions of uv spell this setting differently.
+  UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-$system_certificates} UV_NATIVE_TLS=${UV_NATIVE_TLS:-$system_certificates} \
+    UV_HTTP_TIMEOUT=${UV_HTTP_TIMEOUT:-300} PATH="$PWD/.venv/bin:$PATH" \
+    uv pip install --python .venv/bin/python "$@"
 }
 
 # Without a renderer much still works, so missing system packages only warn, at each call until they are there.
