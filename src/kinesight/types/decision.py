@@ -28,6 +28,8 @@ class Decision:
     events: tuple[Event, ...] = ()
     timings_s: Mapping[str, float] = field(default_factory=dict)
     """Seconds by stage ("plan", "imagine", "act", …) spent on this decision."""
+    label: Float[np.ndarray, "a"] | None = None
+    """What an imitator should do here, where it differs from what is executed (noisy demonstrations)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,100 @@
+"""Every environment by name. Importing this file loads no simulator; `make` does."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kinesight.envs import metaworld_tables
+from kinesight.interfaces.agent import Agent
+from kinesight.interfaces.environment import Environment
+from kinesight.types.case import Case
+from kinesight.types.errors import UnknownName, UsageError, lookup
+
+DEFAULT_LIMIT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is known of an environment without starting it, and how to start it."""
+
+    tasks: tuple[str, ...]
+    task_sets: dict[str, tuple[str, ...]]
+    cameras: tuple[str, ...]
+    make: Callable[[Case, int], Environment]
+    expert: Callable[[float], Agent]
+    """Noise's standard deviation -> the scripted expert."""
+
+
+def _metaworld(case: Case, limit: int) -> Environment:
+    from kinesight.envs.metaworld import MetaWorld
+
+    return MetaWorld(case, limit)
+
+
+def _metaworld_expert(noise_std: float) -> Agent:
+    from kinesight.envs.metaworld_expert import Noisy, ScriptedExpert
+
+    return Noisy(ScriptedExpert(), noise_std) if noise_std else ScriptedExpert()
+
+
+ENVIRONMENTS: dict[str, Entry] = {
+    "metaworld": Entry(
+        tasks=tuple(metaworld_tables.INSTRUCTIONS),
+        task_sets=metaworld_tables.TASK_SETS,
+        cameras=metaworld_tables.CAMERAS,
+        make=_metaworld,
+        expert=_metaworld_expert,
+    ),
+}
+
+
+def names() -> tuple[str, ...]:
+    return tuple(ENVIRONMENTS)
+
+
+def tasks(name: str) -> tuple[str, ...]:
+    return lookup("environment", name, ENVIRONMENTS).tasks
+
+
+def cameras(name: str) -> tuple[str, ...]:
+    return lookup("environment", name, ENVIRONMENTS).cameras
+
+
+def task_set(name: str, text: str) -> tuple[str, ...]:
+    """The tasks of a comma-separated list that may hold names of sets, each once, in order."""
+    entry = lookup("environment", name, ENVIRONMENTS)
+    known = {**{task: (task,) for task in entry.tasks}, **entry.task_sets}
+    chosen: dict[str, None] = {}
+    for word in text.split(","):
+        if word.strip():
+            chosen |= dict.fromkeys(lookup(f"{name} task or set", word.strip(), known))
+    if not chosen:
+        raise UsageError(f"No task is named in {text!r}. Sets: {', '.join(entry.task_sets)}.")
+    return tuple(chosen)
+
+
+def make(
+    name: str,
+    task: str,
+    seed: int,
+    *,
+    camera: str = "",
+    start: str = "standard",
+    limit: int = DEFAULT_LIMIT,
+) -> Environment:
+    """An environment of one case; `camera` "" is the environment's first."""
+    return make_case(Case(name, task, seed, camera or cameras(name)[0], start), limit)
+
+
+def make_case(case: Case, limit: int = DEFAULT_LIMIT) -> Environment:
+    entry = lookup("environment", case.env, ENVIRONMENTS)
+    lookup(f"{case.env} task", case.task, dict.fromkeys(entry.tasks))
+    if case.camera not in entry.cameras:
+        raise UnknownName(f"{case.env} camera", case.camera, entry.cameras)
+    return entry.make(case, limit)
+
+
+def expert(name: str, case: Case, noise_std: float = 0.0) -> Agent:
+    """The scripted expert, reset to `case`; with noise its decisions carry the clean action as label."""
+    agent = lookup("environment", name, ENVIRONMENTS).expert(noise_std)
+    agent.reset(case)
+    return agent

@@ -1,0 +1,238 @@
+"""The 50 Meta-World v3 tasks (Yu et al. 2019; Farama's 3.1), goals observable, as environments.
+
+Three conventions of Meta-World are turned round here: its corner cameras hang upside down (pictures are
+rolled by half a turn), its gripper action closes at +1 (ours opens), and it takes the layout from the
+constructor's seed only (`reset(seed=)` is ignored there), so every reset builds a fresh simulation.
+"""
+
+# pyright: reportAttributeAccessIssue=false
+# mujoco's names come from compiled modules that pyright cannot read.
+
+import copy
+from functools import cache
+from typing import Any, Protocol, cast
+
+import mujoco
+import numpy as np
+from jaxtyping import Float
+from metaworld.env_dict import ALL_V3_ENVIRONMENTS, ALL_V3_ENVIRONMENTS_GOAL_OBSERVABLE
+
+from kinesight.envs.metaworld_tables import CAMERAS, INSTRUCTIONS, crop_window
+from kinesight.envs.mujoco_renderer import camera_pose, renderer, windowed_camera
+from kinesight.types.action import ActionSpec
+from kinesight.types.camera import FULL_VIEW
+from kinesight.types.case import SHIFT_STEPS, Case
+from kinesight.types.errors import KinesightError, UnknownName, UsageError, lookup
+from kinesight.types.observation import Observation, Scene, StepResult, View, ViewRequest
+
+ACTION_SPEC = ActionSpec(
+    names=("x", "y", "z", "gripper"),
+    units=("m", "m", "m", "opening effort"),
+    scales=(0.01, 0.01, 0.01, 1.0),
+)
+"""Offsets of the hand's set point in the world frame; gripper +1 opens, -1 closes."""
+
+MAX_SEED = 2**32 - 1
+SHIFT_DRAWS = 100
+"""Draws of a shifted start before a layout counts as solved whatever the arm does."""
+
+
+class Simulation(Protocol):
+    """What is used of a Meta-World environment."""
+
+    model: mujoco.MjModel
+    data: mujoco.MjData
+    max_path_length: int
+    tcp_center: Float[np.ndarray, "3"]
+
+    def reset(self) -> tuple[np.ndarray, dict[str, Any]]: ...
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, Any, bool, bool, dict[str, Any]]: ...
+
+
+class MetaWorld:
+    """One episode of one case."""
+
+    def __init__(self, case: Case, limit: int = 500) -> None:
+        lookup("Meta-World task", case.task, INSTRUCTIONS)
+        if case.camera not in CAMERAS:
+            raise UnknownName("Meta-World camera", case.camera, CAMERAS)
+        if not 0 <= case.seed <= MAX_SEED:
+            raise UsageError(f"Meta-World needs a seed in 0 … {MAX_SEED}, got {case.seed}.")
+        if limit < 1:
+            raise UsageError(f"The step limit must be at least 1, got {limit}.")
+        self._case = case
+        self._limit = limit
+        self._instruction = INSTRUCTIONS[case.task]
+        self._simulation: Simulation | None = None
+        self._state = np.zeros(0)
+        self._step = 0
+
+    @property
+    def case(self) -> Case:
+        return self._case
+
+    @property
+    def action_spec(self) -> ActionSpec:
+        return ACTION_SPEC
+
+    @property
+    def limit(self) -> int:
+        """Steps after which the episode is truncated."""
+        return self._limit
+
+    def reset(self) -> StepResult:
+        for attempt in range(SHIFT_DRAWS):
+            self._simulation = make_simulation(self._case.task, self._case.seed)
+            self._state, _ = self._simulation.reset()
+            self._step = 0
+            if self._case.start == "standard":
+                return StepResult(step=0, success=False, truncated=False)
+            action = shift_action(self._case.task, self._case.seed, attempt)
+            if not any(self._advance(action) for _ in range(SHIFT_STEPS)):
+                return StepResult(step=0, success=False, truncated=False)
+        raise KinesightError(f"{self._case} is solved by every one of {SHIFT_DRAWS} shifted starts.")
+
+    def step(self, action: Float[np.ndarray, "a"]) -> StepResult:
+        self._running()
+        if self._step >= self._limit:
+            raise KinesightError(f"{self._case} was truncated after {self._limit} steps; reset it first.")
+        success = self._advance(checked_action(action))
+        self._step += 1
+        return StepResult(step=self._step, success=success, truncated=self._step >= self._limit)
+
+    def observe(self, request: ViewRequest) -> Observation:
+        simulation = self._running()
+        return Observation(
+            step=self._step,
+            instruction=self._instruction,
+            views={name: self._view(simulation, name, request) for name in request.cameras},
+            proprio=self._proprio(simulation),
+            scene=self._scene(simulation) if request.scene else None,
+        )
+
+    def _running(self) -> Simulation:
+        if self._simulation is None:
+            raise KinesightError(f"{self._case} was not reset yet.")
+        return self._simulation
+
+    def _advance(self, action: Float[np.ndarray, "4"]) -> bool:
+        simulation = self._running()
+        theirs = action * np.array([1.0, 1.0, 1.0, -1.0])
+        self._state, _, _, _, info = simulation.step(theirs)
+        return bool(info["success"] > 0)
+
+    def _proprio(self, simulation: Simulation) -> Float[np.ndarray, "8"]:
+        hand = simulation.data.body("hand")
+        w = hand.xquat[0]
+        quaternion_xyzw = np.roll(hand.xquat, -1) * (1.0 if w >= 0 else -1.0)  # q and -q turn alike
+        return np.concatenate([hand.xpos, quaternion_xyzw, self._state[3:4]]).astype(np.float32)
+
+    def _scene(self, simulation: Simulation) -> Scene:
+        points = {
+            "target": self._state[4:7].copy(),
+            "goal": self._state[36:39].copy(),
+            "gripper": simulation.tcp_center.copy(),
+            "hand": self._state[0:3].copy(),
+        }
+        if self._case.task == "hammer":
+            points["nail"] = self._state[11:14].copy()
+        return Scene(points=points, state=self._state.copy())
+
+    def _view(self, simulation: Simulation, name: str, request: ViewRequest) -> View:
+        if name not in CAMERAS:
+            raise UnknownName("Meta-World camera", name, CAMERAS)
+        model, data = simulation.model, simulation.data
+        camera = windowed_camera(
+            name,
+            camera_pose(model, data, name, half_turn=True),
+            float(model.cam_fovy[model.camera(name).id]),
+            crop_window(self._case.task, name) if request.crop else FULL_VIEW,
+            request.height,
+            request.width,
+        )
+        if not (request.rgb or request.depth or request.segmentation):
+            return View(camera=camera)
+        picture = renderer(self._case.task, model).render(
+            model,
+            data,
+            camera,
+            rgb=request.rgb,
+            depth=request.depth,
+            segmentation=request.segmentation,
+        )
+        names = segment_names(self._case.task) if request.segmentation else {}
+        return View(camera, picture.rgb, picture.depth_m, picture.segmentation, names)
+
+
+def checked_action(action: Float[np.ndarray, "a"]) -> Float[np.ndarray, "4"]:
+    """The action in float64, or an error that says what is wrong with it."""
+    if action.shape != (ACTION_SPEC.dimensions,):
+        raise UsageError(f"An action has shape ({ACTION_SPEC.dimensions},), got {action.shape}.")
+    if not np.all(np.abs(action) <= 1.0):  # also catches NaN
+        raise UsageError(
+            f"Actions must be finite and in [-1, 1] ({', '.join(ACTION_SPEC.names)}), got {action}."
+        )
+    return action.astype(np.float64)
+
+
+def shift_action(task: str, seed: int, attempt: int = 0) -> Float[np.ndarray, "4"]:
+    """The constant action of a shifted start, in any direction with the gripper open."""
+    name = int.from_bytes(task.encode(), "little")
+    generator = np.random.default_rng(np.random.SeedSequence([name, seed, attempt]))
+    return np.append(generator.uniform(-1.0, 1.0, size=3), 1.0)
+
+
+def make_simulation(task: str, seed: int) -> Simulation:
+    """What `ALL_V3_ENVIRONMENTS_GOAL_OBSERVABLE[f"{task}-v3-goal-observable"](seed=seed)` gives, faster."""
+    simulation = cast(Any, _simulation_class(task))(seed=seed)
+    # The step limit is ours: shifted starts are played outside it.
+    simulation.max_path_length = 2**62
+    return simulation
+
+
+@cache
+def _simulation_class(task: str) -> type:
+    """Meta-World's class and initialiser, but its XML file is compiled once a process, then copied."""
+    plain = ALL_V3_ENVIRONMENTS[f"{task}-v3"]
+    goal_observable = ALL_V3_ENVIRONMENTS_GOAL_OBSERVABLE[f"{task}-v3-goal-observable"]
+
+    def initialise_simulation(environment: Any) -> tuple[mujoco.MjModel, mujoco.MjData]:
+        model = copy.copy(_compiled_model(environment.fullpath))
+        return model, mujoco.MjData(model)
+
+    # The initialiser calls super(type(self), self): it has to sit in the class that is instantiated.
+    body = {"__init__": goal_observable.__init__, "_initialize_simulation": initialise_simulation}
+    return type(goal_observable.__name__, (plain,), body)
+
+
+@cache
+def _compiled_model(path: str) -> mujoco.MjModel:
+    return mujoco.MjModel.from_xml_path(path)
+
+
+GRIPPER_BODIES = ("hand", "rightclaw", "rightpad", "leftclaw", "leftpad", "right_hand")
+
+
+@cache
+def segment_names(task: str) -> dict[int, str]:
+    """Segmentation id -> "object/part": robot, gripper, table, marker, or one of the task's own bodies."""
+    model = make_simulation(task, 0).model
+    names = {0: "background"}
+    for geom in range(model.ngeom):
+        body = int(model.geom_bodyid[geom])
+        part = model.geom(geom).name or model.body(body).name
+        names[1 + geom] = f"{_object_name(model, body)}/{part}"
+    for site in range(model.nsite):
+        names[1 + model.ngeom + site] = f"marker/{model.site(site).name or site}"
+    return names
+
+
+def _object_name(model: mujoco.MjModel, body: int) -> str:
+    fixed = {"world": "floor", "tablelink": "table", "RetainingWall": "table", "mocap": "robot"}
+    name = model.body(body).name
+    if name in GRIPPER_BODIES:
+        return "gripper"
+    while body and int(model.body_parentid[body]) != 0:
+        body = int(model.body_parentid[body])
+    root = model.body(body).name
+    return fixed.get(root, "robot" if root in ("base", "controller_box", "pedestal") else root)

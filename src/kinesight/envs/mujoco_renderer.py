@@ -1,0 +1,248 @@
+"""Off-screen pictures of a MuJoCo scene, fast on a processor without a graphics card.
+
+Software rendering pays for vertices and for every extra pass over them. So one OpenGL context serves the
+whole process, models share what was uploaded for their XML file, and shadows, mirror images and
+multi-sampling are off. A crop window and the half turn of a camera that hangs upside down are part of the
+projection: no pixel outside the window is drawn.
+
+One process, one thread: start workers with the spawn or forkserver method.
+"""
+
+# pyright: reportAttributeAccessIssue=false
+# mujoco's names come from compiled modules that pyright cannot read.
+
+import atexit
+import ctypes
+import importlib
+import os
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+from jaxtyping import Float32, Int32, UInt8
+
+from kinesight.types.arrays import Matrix4
+from kinesight.types.camera import Camera, CropWindow
+from kinesight.types.errors import KinesightError, MissingDependency, UsageError
+
+BACKENDS = {"egl": "libEGL.so.1", "osmesa": "libOSMesa.so.8", "glfw": ""}
+"""OpenGL platform -> the library it needs; EGL comes first because it is faster (bench/render.py)."""
+
+MISSING_GL = (
+    "No OpenGL library for off-screen rendering was found. Install one with\n"
+    "    apt-get install libegl1 libgl1-mesa-dri libosmesa6\n"
+    f"MUJOCO_GL may be set to choose one: {', '.join(BACKENDS)}."
+)
+
+MAX_CONTEXTS = 16
+"""Models whose meshes and textures stay uploaded; the one used longest ago makes room."""
+
+_NO_PERTURBATION = mujoco.MjvPerturb()
+_OPTIONS = mujoco.MjvOption()
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What was drawn; what was not asked for is None."""
+
+    rgb: UInt8[np.ndarray, "y x 3"] | None
+    depth_m: Float32[np.ndarray, "y x"] | None
+    segmentation: Int32[np.ndarray, "y x"] | None
+
+
+def camera_pose(model: mujoco.MjModel, data: mujoco.MjData, name: str, half_turn: bool) -> Matrix4:
+    """T_world_camera with OpenCV axes. MuJoCo's cameras look along -z with y up.
+
+    `half_turn` rolls the camera by 180 degrees, for cameras that are mounted upside down.
+    """
+    index = model.camera(name).id
+    right, up, back = data.cam_xmat[index].reshape(3, 3).T
+    sign = -1.0 if half_turn else 1.0
+    pose = np.eye(4)
+    pose[:3, :3] = np.stack([sign * right, -sign * up, -back], axis=1)
+    pose[:3, 3] = data.cam_xpos[index]
+    return pose
+
+
+def windowed_camera(
+    name: str, T_world_camera: Matrix4, fovy_degrees: float, window: CropWindow, height: int, width: int
+) -> Camera:
+    """The camera whose `height` x `width` image is `window` of the full view, with square pixels.
+
+    The full view is (height / window.height) x (width / window.width) pixels and spans `fovy_degrees`
+    from its upper to its lower edge.
+    """
+    full_height, full_width = height / window.height, width / window.width
+    focal = 0.5 * full_height / np.tan(np.radians(fovy_degrees) / 2)
+    centre_x, centre_y = full_width * (0.5 - window.left), full_height * (0.5 - window.top)
+    K = np.array([[focal, 0.0, centre_x], [0.0, focal, centre_y], [0.0, 0.0, 1.0]])
+    return Camera(name=name, K=K, T_world_camera=T_world_camera, height=height, width=width)
+
+
+class SceneRenderer:
+    """Draws simulations of one XML file through the process's OpenGL context."""
+
+    def __init__(self, model: mujoco.MjModel) -> None:
+        quality = model.vis.quality
+        before = quality.offsamples, quality.shadowsize
+        quality.offsamples, quality.shadowsize = 0, 0
+        self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50)
+        quality.offsamples, quality.shadowsize = before
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
+        # Reversed depth as it is stored: float32 keeps its precision far from the camera.
+        self._context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
+        self._scene = mujoco.MjvScene(model, maxgeom=2 * (model.ngeom + model.nsite) + 100)
+        for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
+            self._scene.flags[flag] = 0
+        self._view = mujoco.MjvCamera()
+        self._buffer_size = (model.vis.global_.offheight, model.vis.global_.offwidth)
+
+    def free(self) -> None:
+        self._context.free()
+
+    def render(
+        self,
+        model: mujoco.MjModel,
+        data: mujoco.MjData,
+        camera: Camera,
+        *,
+        rgb: bool,
+        depth: bool,
+        segmentation: bool,
+    ) -> Picture:
+        """Draw the present state; `segmentation` holds 0, 1 + geom id, or 1 + ngeom + site id."""
+        self._fit_buffer(camera.height, camera.width)
+        scene = self._scene
+        mujoco.mjv_updateScene(
+            model, data, _OPTIONS, _NO_PERTURBATION, self._view, mujoco.mjtCatBit.mjCAT_ALL, scene
+        )
+        near, far = (limit * model.stat.extent for limit in (model.vis.map.znear, model.vis.map.zfar))
+        self._aim(camera, near, far)
+        viewport = mujoco.MjrRect(0, 0, camera.width, camera.height)
+        colours = np.empty((camera.height, camera.width, 3), np.uint8)
+        distances = np.empty((camera.height, camera.width), np.float32) if depth else None
+        rgb_picture = depth_m = ids = None
+        if rgb or depth:
+            mujoco.mjr_render(viewport, scene, self._context)
+            mujoco.mjr_readPixels(colours if rgb else None, distances, viewport, self._context)
+            rgb_picture = np.ascontiguousarray(colours[::-1]) if rgb else None
+        if distances is not None:
+            depth_m = _linear_depth(distances[::-1], near, far)
+        if segmentation:
+            for flag in (mujoco.mjtRndFlag.mjRND_SEGMENT, mujoco.mjtRndFlag.mjRND_IDCOLOR):
+                scene.flags[flag] = 1
+            mujoco.mjr_render(viewport, scene, self._context)
+            mujoco.mjr_readPixels(colours, None, viewport, self._context)
+            for flag in (mujoco.mjtRndFlag.mjRND_SEGMENT, mujoco.mjtRndFlag.mjRND_IDCOLOR):
+                scene.flags[flag] = 0
+            ids = self._object_ids(model.ngeom)[_scene_ids(colours[::-1])]
+        return Picture(rgb_picture, depth_m, ids)
+
+    def _fit_buffer(self, height: int, width: int) -> None:
+        have_height, have_width = self._buffer_size
+        if height > have_height or width > have_width:
+            self._buffer_size = max(height, have_height), max(width, have_width)
+            mujoco.mjr_resizeOffscreen(self._buffer_size[1], self._buffer_size[0], self._context)
+
+    def _aim(self, camera: Camera, near: float, far: float) -> None:
+        focal, centre_x, centre_y = camera.K[0, 0], camera.K[0, 2], camera.K[1, 2]
+        pose = camera.T_world_camera
+        for eye in self._scene.camera:  # two of them, for stereo; the picture uses their mean
+            eye.pos = pose[:3, 3]
+            eye.forward = pose[:3, 2]
+            eye.up = -pose[:3, 1]
+            eye.frustum_near, eye.frustum_far = near, far
+            eye.frustum_top = near * centre_y / focal
+            eye.frustum_bottom = near * (centre_y - camera.height) / focal
+            eye.frustum_center = near * (camera.width / 2 - centre_x) / focal
+            eye.frustum_width = near * camera.width / focal
+
+    def _object_ids(self, geom_count: int) -> Int32[np.ndarray, "n"]:
+        """Scene id (0 = nothing) -> 1 + geom id, or 1 + geom_count + site id."""
+        table = np.zeros(self._scene.ngeom + 1, np.int32)
+        first = {mujoco.mjtObj.mjOBJ_GEOM: 1, mujoco.mjtObj.mjOBJ_SITE: 1 + geom_count}
+        for index in range(self._scene.ngeom):
+            geom = self._scene.geoms[index]
+            if geom.segid >= 0 and geom.objtype in first:
+                table[geom.segid + 1] = first[geom.objtype] + geom.objid
+        return table
+
+
+def _linear_depth(stored: Float32[np.ndarray, "y x"], near: float, far: float) -> Float32[np.ndarray, "y x"]:
+    """Metres along the viewing axis from a buffer that holds 1 at `near` and 0 at `far`; 0 where nothing is."""
+    scale = np.float32(near * far / (far - near))
+    offset = np.float32(near / (far - near))
+    return np.where(stored > 0, scale / (stored + offset), np.float32(0))
+
+
+def _scene_ids(colours: UInt8[np.ndarray, "y x 3"]) -> Int32[np.ndarray, "y x"]:
+    red, green, blue = np.moveaxis(colours.astype(np.int32), -1, 0)
+    return red | (green << 8) | (blue << 16)
+
+
+class _OpenGL:
+    """The process's OpenGL context and the models uploaded to it."""
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+        self._context = _make_context()
+        self._renderers: OrderedDict[str, SceneRenderer] = OrderedDict()
+
+    def renderer(self, key: str, model: mujoco.MjModel) -> SceneRenderer:
+        if os.getpid() != self._pid:
+            raise KinesightError(
+                "Rendering was used before this process was forked, which OpenGL does not survive. "
+                "Start workers with the 'spawn' or 'forkserver' method."
+            )
+        self._context.make_current()
+        if key not in self._renderers:
+            while len(self._renderers) >= MAX_CONTEXTS:
+                self._renderers.popitem(last=False)[1].free()
+            self._renderers[key] = SceneRenderer(model)
+        self._renderers.move_to_end(key)
+        return self._renderers[key]
+
+    def close(self) -> None:
+        if os.getpid() != self._pid:
+            return
+        self._context.make_current()
+        while self._renderers:
+            self._renderers.popitem()[1].free()
+        self._context.free()
+
+
+_shared: list[_OpenGL] = []
+
+
+def renderer(key: str, model: mujoco.MjModel) -> SceneRenderer:
+    """The renderer of the XML file `key`, ready to draw; `model` is any model compiled from it."""
+    if not _shared:
+        _shared.append(_OpenGL())
+        atexit.register(_shared[0].close)
+    return _shared[0].renderer(key, model)
+
+
+def _make_context():
+    chosen = os.environ.get("MUJOCO_GL", "").lower().strip()
+    if chosen and chosen not in BACKENDS:
+        raise UsageError(f"MUJOCO_GL is {chosen!r}; expected one of {', '.join(BACKENDS)}.")
+    name = chosen or next((name for name, library in BACKENDS.items() if library and _loads(library)), "")
+    if not name:
+        raise MissingDependency(MISSING_GL)
+    try:
+        context = importlib.import_module(f"mujoco.{name}").GLContext(64, 64)
+        context.make_current()
+    except Exception as error:  # whatever PyOpenGL and the driver raise: all mean the same to the user
+        raise MissingDependency(
+            f"The OpenGL platform {name!r} does not start: {error}\n{MISSING_GL}"
+        ) from error
+    return context
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
