@@ -181,9 +181,10 @@ def _structure_item(item: Any, kind: Any, index: Any) -> Any:
     try:
         return _CONVERTER.structure(item, kind)
     except Exception as error:
-        note = cattrs.IterableValidationNote(f"at {index!r}", index, kind)  # pyright: ignore[reportCallIssue]
+        note = cattrs.IterableValidationNote(f"at {index!r}", index, kind)
         error.__notes__ = [*getattr(error, "__notes__", []), note]
-        raise cattrs.IterableValidationError("in a list", [error], kind) from None
+        group = cattrs.IterableValidationError("in a list", [error], kind)  # pyright: ignore[reportCallIssue]
+        raise group from None
 
 
 def _structure_key(key: Any, kind: Any) -> Any:
