@@ -49,14 +49,17 @@ create_venv() {
   package=python$version-venv
   if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
     echo "Installing system package: $package"
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq </dev/null >/dev/null || true
-    apt-get install -y -qq --no-install-recommends "$package" </dev/null >/dev/null || true
-    if "$python" -m venv .venv; then return; fi
+    apt_get update -qq || true # an outdated list may still do
+    apt_get install -y -qq --no-install-recommends "$package" && "$python" -m venv .venv && return
   fi
   rm -rf .venv
   fail "$python cannot create virtual environments. Please install its venv module, then run this again:" \
     "  Debian, Ubuntu: sudo apt-get install $package"
+}
+
+apt_get() {
+  local output
+  output=$(DEBIAN_FRONTEND=noninteractive apt-get "$@" 2>&1 </dev/null) || { tail -n 3 <<<"$output" >&2; return 1; }
 }
 
 install_packages() {

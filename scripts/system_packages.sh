@@ -19,6 +19,7 @@ has_mesa_driver() {
 }
 
 egl_works() {
+  { has_library libOpenGL.so.0 || has_library libGL.so.1; } || return 1 # PyOpenGL looks its functions up there
   has_library libEGL.so.1 && { has_library libEGL_nvidia.so.0 || { has_library libEGL_mesa.so.0 && has_mesa_driver; }; }
 }
 
@@ -27,7 +28,7 @@ can_draw() {
 }
 
 missing() {
-  egl_works || echo libegl1 libegl-mesa0 libgl1-mesa-dri
+  egl_works || echo libegl1 libegl-mesa0 libgl1-mesa-dri libopengl0
   has_library libOSMesa.so.8 || echo libosmesa6
 }
 
@@ -56,6 +57,6 @@ can_draw && exit 0
 cat >&2 <<EOF
 Rendering libraries are missing, so the simulators cannot draw. Please install them:
   Debian, Ubuntu: sudo apt-get install $packages
-  Fedora:         sudo dnf install mesa-libEGL mesa-dri-drivers mesa-libOSMesa
+  Fedora:         sudo dnf install mesa-libEGL mesa-dri-drivers libglvnd-opengl mesa-libOSMesa
 EOF
 exit 1
