@@ -1,0 +1,45 @@
+"""Tensors of a module on disk: safetensors, atomic, strict about names and shapes."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from kinesight.types.errors import DataError
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write beside the target, then rename."""
+    part = path.with_suffix(path.suffix + ".part")
+    save_file({name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}, part)
+    os.replace(part, path)
+
+
+def load_tensors(path: Path, device: torch.device | str = "cpu") -> dict[str, Tensor]:
+    if not path.exists():
+        raise DataError(f"{path}: no such file")
+    try:
+        return load_file(path, device=str(device))
+    except SafetensorError as error:
+        raise DataError(f"{path}: not a readable safetensors file ({error})") from None
+
+
+@torch.no_grad()
+def load_into(module: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:
+    """Copy tensors into the module's parameters and buffers of the same name; nothing may be missing or left."""
+    own = module.state_dict()
+    missing, left = own.keys() - tensors.keys(), tensors.keys() - own.keys()
+    if missing or left:
+        raise DataError(
+            f"{source}: does not fit the model: missing {sorted(missing)[:5]}, unexpected {sorted(left)[:5]}"
+        )
+    for name, value in own.items():
+        if value.shape != tensors[name].shape:
+            raise DataError(
+                f"{source}: {name} has shape {tuple(tensors[name].shape)}, the model expects {tuple(value.shape)}"
+            )
+        value.copy_(tensors[name])

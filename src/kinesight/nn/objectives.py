@@ -1,0 +1,154 @@
+"""What a denoising network is trained to predict and how samples are drawn from it.
+
+Two families behind one set of four methods, so that a model never asks which one it has:
+
+* `FlowMatching`: straight paths x_s = s x + (1 - s) ε with velocity target x - ε, Euler steps from s = 0.
+* `Diffusion`: variance-preserving chain with noise level ᾱ; ε or v = √ᾱ ε - √(1-ᾱ) x as target, DDIM.
+
+A network always receives a noise level in [0, 1]: 0 is clean data, 1 is pure noise.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from kinesight.types.errors import lookup
+
+Network: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""(noisy samples [b ...], noise levels [b]) -> prediction [b ...]."""
+
+
+class Objective(Protocol):
+    def draw_levels(self, count: int, generator: Generator) -> Float[Tensor, "b"]: ...
+    def corrupt(self, data: Tensor, noise: Tensor, levels: Tensor) -> Tensor: ...
+    def target(self, data: Tensor, noise: Tensor, levels: Tensor) -> Tensor: ...
+    def sample(self, network: Network, noise: Tensor, steps: int) -> Tensor: ...
+
+
+def _over(levels: Float[Tensor, "b"], like: Tensor) -> Tensor:
+    """Levels with trailing axes of length one, to broadcast over `like`."""
+    return levels.view(-1, *[1] * (like.ndim - 1)).to(like.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class FlowMatching:
+    """Rectified flow; the noise level is 1 - s."""
+
+    def draw_levels(self, count: int, generator: Generator) -> Float[Tensor, "b"]:
+        """Logit-normal levels: most training where the prediction is hardest, in the middle of the path."""
+        normal = torch.randn(count, generator=generator, device=generator.device)
+        return torch.sigmoid(normal)
+
+    def corrupt(self, data: Tensor, noise: Tensor, levels: Tensor) -> Tensor:
+        return torch.lerp(data, noise, _over(levels, data))
+
+    def target(self, data: Tensor, noise: Tensor, levels: Tensor) -> Tensor:
+        return data - noise
+
+    def sample(self, network: Network, noise: Tensor, steps: int) -> Tensor:
+        """Euler integration from noise to data in equal steps."""
+        sample = noise
+        for i in range(steps):
+            level = torch.full((len(noise),), 1 - i / steps, device=noise.device)
+            sample = sample + network(sample, level) / steps
+        return sample
+
+
+@dataclass(frozen=True, slots=True)
+class Diffusion:
+    """DDPM chain of `chain` levels; trained on discrete levels, sampled by deterministic DDIM."""
+
+    prediction: Literal["epsilon", "v"]
+    schedule: Literal["linear", "cosine"] = "cosine"
+    chain: int = 100
+    clip: float | None = None
+    """Bound on the predicted clean data while sampling."""
+
+    def draw_levels(self, count: int, generator: Generator) -> Float[Tensor, "b"]:
+        index = torch.randint(self.chain, (count,), generator=generator, device=generator.device)
+        return (index + 1) / self.chain
+
+    def alpha_bar(self, levels: Tensor) -> Tensor:
+        """Signal power left at a noise level; exactly 1 at level 0."""
+        if self.schedule == "cosine":
+            return cosine_alpha_bar(levels)
+        return linear_alpha_bar(levels, self.chain)
+
+    def _signal_and_noise(self, levels: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+        alpha_bar = _over(self.alpha_bar(levels), like)
+        return alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+
+    def corrupt(self, data: Tensor, noise: Tensor, levels: Tensor) -> Tensor:
+        signal, sigma = self._signal_and_noise(levels, data)
+        return signal * data + sigma * noise
+
+    def target(self, data: Tensor, noise: Tensor, levels: Tensor) -> Tensor:
+        if self.prediction == "epsilon":
+            return noise
+        signal, sigma = self._signal_and_noise(levels, data)
+        return signal * noise - sigma * data
+
+    def split(self, prediction: Tensor, sample: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
+        """The clean data and the noise that a prediction implies."""
+        signal, sigma = self._signal_and_noise(levels, sample)
+        if self.prediction == "epsilon":
+            data = (sample - sigma * prediction) / signal
+        else:
+            data = signal * sample - sigma * prediction
+        if self.clip is not None:
+            data = data.clamp(-self.clip, self.clip)
+        return data, (sample - signal * data) / sigma
+
+    def sample(self, network: Network, noise: Tensor, steps: int) -> Tensor:
+        """DDIM (η = 0) over `steps` levels, the noisiest first."""
+        sample = noise
+        levels = torch.linspace(1, 0, steps + 1, device=noise.device)
+        for now, following in zip(levels[:-1], levels[1:], strict=True):
+            level = now.expand(len(noise))
+            data, epsilon = self.split(network(sample, level), sample, level)
+            signal, sigma = self._signal_and_noise(following.expand(len(noise)), sample)
+            sample = signal * data + sigma * epsilon
+        return sample
+
+
+def cosine_alpha_bar(levels: Tensor, offset: float = 0.008, floor: float = 1e-3) -> Tensor:
+    """Squared-cosine schedule of Nichol and Dhariwal; `floor` keeps the noisiest level invertible for ε."""
+    angle = (levels + offset) / (1 + offset) * (math.pi / 2)
+    top = math.cos(offset / (1 + offset) * (math.pi / 2))
+    return ((torch.cos(angle) / top) ** 2).clamp(floor, 1.0)
+
+
+def linear_alpha_bar(levels: Tensor, chain: int, beta_start: float = 1e-4, beta_end: float = 2e-2) -> Tensor:
+    """Product of 1 - β over linearly rising β, read at level · chain (levels lie on the chain)."""
+    betas = torch.linspace(beta_start, beta_end, chain, dtype=torch.float64, device=levels.device)
+    alpha_bars = torch.cat([betas.new_ones(1), torch.cumprod(1 - betas, 0)])
+    return alpha_bars[(levels * chain).round().long()].to(levels.dtype)
+
+
+OBJECTIVES: dict[str, Callable[[], Objective]] = {
+    "flow": FlowMatching,
+    "v": lambda: Diffusion("v"),
+    "epsilon": lambda: Diffusion("epsilon", clip=1.0),
+}
+
+
+def objective(name: str) -> Objective:
+    """The objective with its usual settings; unknown names are answered with the list."""
+    return lookup("objective", name, OBJECTIVES)()
+
+
+def with_guidance(conditioned: Network, unconditioned: Network, scale: float) -> Network:
+    """Classifier-free guidance: scale 1 is the plain conditional network, 0 the unconditional one."""
+    if scale == 1.0:
+        return conditioned
+
+    def guided(sample: Tensor, levels: Tensor) -> Tensor:
+        free = unconditioned(sample, levels)
+        return free + scale * (conditioned(sample, levels) - free)
+
+    return guided

@@ -1,0 +1,52 @@
+"""Settings of one training run."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from kinesight.types.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """AdamW with linear warm-up and cosine decay, EMA, clipping and accumulation."""
+
+    steps: int = 1000
+    learning_rate: float = 1e-4
+    """Peak; parameter groups may scale it by a key "scale"."""
+    weight_decay: float = 1e-6
+    betas: tuple[float, float] = (0.95, 0.999)
+    warmup: int = 100
+    """Steps of linear warm-up."""
+    final_fraction: float = 0.02
+    """Learning rate at the end as a fraction of the peak."""
+    ema: float = 0.9999
+    """Highest decay of the moving average; it rises with the step (see nn.ema)."""
+    clip_norm: float = 1.0
+    accumulate: int = 1
+    """Batches an optimiser step."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Autocast type; the parameters stay float32."""
+    seed: int = 0
+    log_every: int = 20
+    save_every: int = 500
+    keep_every: int = 0
+    """Keep every n-th step's checkpoint beside the last one; 0 keeps the last only."""
+    workers: int = 2
+    """Loading processes, used only where the data set does not fit into memory."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "accumulate", "log_every", "save_every"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"training.{name} must be at least 1, got {getattr(self, name)}")
+        if self.learning_rate <= 0:
+            raise UsageError(f"training.learning_rate must be positive, got {self.learning_rate}")
+
+
+def learning_rate_factor(step: int, config: TrainingConfig) -> float:
+    """Factor on the peak learning rate for the update after `step` finished steps."""
+    if step < config.warmup:
+        return (step + 1) / config.warmup
+    progress = min(1.0, (step - config.warmup) / max(1, config.steps - config.warmup))
+    cosine = 0.5 * (1 + math.cos(math.pi * progress))
+    return config.final_fraction + (1 - config.final_fraction) * cosine
