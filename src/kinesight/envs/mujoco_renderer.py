@@ -155,8 +155,8 @@ class SceneRenderer:
             eye.frustum_near, eye.frustum_far = near, far
             eye.frustum_top = near * centre_y / focal
             eye.frustum_bottom = near * (centre_y - camera.height) / focal
+            eye.frustum_width = 0.0  # from the viewport's aspect: pixels are square
             eye.frustum_center = near * (camera.width / 2 - centre_x) / focal
-            eye.frustum_width = near * camera.width / focal
 
     def _object_ids(self, geom_count: int) -> Int32[np.ndarray, "n"]:
         """Scene id (0 = nothing) -> 1 + geom id, or 1 + geom_count + site id."""
@@ -230,6 +230,8 @@ def _make_context():
     name = chosen or next((name for name, library in BACKENDS.items() if library and _loads(library)), "")
     if not name:
         raise MissingDependency(MISSING_GL)
+    # Mesa's rasteriser threads cost more than they bring at these sizes, and a crowd of workers stalls.
+    os.environ.setdefault("LP_NUM_THREADS", "0")
     try:
         context = importlib.import_module(f"mujoco.{name}").GLContext(64, 64)
         context.make_current()
