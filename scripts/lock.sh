@@ -5,6 +5,9 @@ cd "$(dirname "$0")/.."
 PATH="$PWD/.venv/bin:$PATH"
 command -v uv >/dev/null || { echo "make lock needs uv: .venv/bin/python -m pip install uv" >&2; exit 1; }
 export UV_CUSTOM_COMPILE_COMMAND="make lock"
+if [ -s /etc/ssl/certs/ca-certificates.crt ]; then # as in setup.sh
+  export UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-true} UV_NATIVE_TLS=${UV_NATIVE_TLS:-true}
+fi
 
 compile() {
   uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --fork-strategy fewest \

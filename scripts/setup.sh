@@ -91,7 +91,9 @@ if [ -f "$stamp" ] && [ "$(<"$stamp")" = "$(fingerprint)" ] && [ -x .venv/bin/py
 fi
 
 started=$SECONDS
-echo "Setting up .venv (the first time this downloads about 3 GB, most of it PyTorch) ..."
+if [ -d .venv ]; then echo "Updating .venv ..."; else
+  echo "Setting up .venv; the first time this downloads about 3 GB, most of it PyTorch ..."
+fi
 scripts/system_packages.sh || true
 is_new_enough .venv/bin/python || create_venv
 install_packages
