@@ -100,8 +100,8 @@ class EpisodeStore:
         self.path = Path(path)
         self.derived = tuple(derived)
         self.info = read_info(self.path)
-        self._count = _count_files(self.path / "episodes")
-        self._files: OrderedDict[Path, ArrayFile] = OrderedDict()
+        self._count = _count_episodes(self.path / "episodes")
+        self._files: OrderedDict[int, list[ArrayFile]] = OrderedDict()
         self._metas: dict[int, Episode] = {}
         for name in self.derived:
             self._check_derived(name)
@@ -159,7 +159,7 @@ class EpisodeStore:
             for field in dataclasses.fields(Episode)
             if field.name not in ("index", "arrays")
         }
-        write_arrays(_file_path(self.path / "episodes", self._count), episode.arrays, text)
+        write_arrays(file_path(self.path / "episodes", self._count), episode.arrays, text)
         self._count += 1
         return self._count - 1
 
@@ -172,10 +172,17 @@ class EpisodeStore:
         return EpisodeStore(self.path, (*self.derived, *(Path(name).name for name in names)))
 
     def _of_episode(self, index: int) -> list[ArrayFile]:
+        """The episode's own file and its derived ones, kept open."""
+        if index in self._files:
+            self._files.move_to_end(index)
+            return self._files[index]
         if not 0 <= index < self._count:
             raise IndexError(f"episode {index} of {self._count} in {self.path}")
         folders = [self.path / "episodes", *(self.path / "derived" / name for name in self.derived)]
-        return [self._open(_file_path(folder, index)) for folder in folders]
+        self._files[index] = [ArrayFile(file_path(folder, index)) for folder in folders]
+        if len(self._files) > OPEN_FILES:
+            self._files.popitem(last=False)
+        return self._files[index]
 
     def _file_of(self, index: int, key: str) -> ArrayFile:
         files = self._of_episode(index)
@@ -185,17 +192,8 @@ class EpisodeStore:
         available = [key for file in files for key in file.layout]
         raise DataError(f"{files[0].path}: {UnknownName('key', key, available)}")
 
-    def _open(self, path: Path) -> ArrayFile:
-        if path in self._files:
-            self._files.move_to_end(path)
-        else:
-            self._files[path] = ArrayFile(path)
-            if len(self._files) > OPEN_FILES:
-                self._files.popitem(last=False)
-        return self._files[path]
-
     def _check_same_keys(self, episode: Episode) -> None:
-        stored = set(ArrayFile(_file_path(self.path / "episodes", 0)).layout)
+        stored = set(ArrayFile(file_path(self.path / "episodes", 0)).layout)
         if missing := sorted(stored - set(episode.arrays)):
             raise DataError(
                 f"{self.path}: the new episode lacks {', '.join(missing)}, which the others have."
@@ -208,10 +206,11 @@ class EpisodeStore:
         if not folder.is_dir():
             present = [p.name for p in self.path.glob("derived/*")]
             raise DataError(f"{self.path}: {UnknownName('derived keys', name, present)}")
-        if (count := _count_files(folder)) < self._count:
-            raise DataError(f"{folder} holds {count} of {self._count} episodes; derive them again to finish.")
+        if missing := set(range(self._count)) - set(stored_indices(folder)):
+            present = self._count - len(missing)
+            raise DataError(f"{folder} holds {present} of {self._count} episodes; derive again to finish it.")
         if self._count:
-            stored, new = self._of_episode(0)[0].layout, ArrayFile(_file_path(folder, 0)).layout
+            stored, new = self._of_episode(0)[0].layout, ArrayFile(file_path(folder, 0)).layout
             if both := sorted(set(stored) & set(new)):
                 raise DataError(f"{folder}: {', '.join(both)} would hide stored keys of the same name.")
 
@@ -229,17 +228,22 @@ def read_info(path: Path) -> DatasetInfo:
     return from_jsonable(DatasetInfo, data, str(file))
 
 
-def _file_path(folder: Path, index: int) -> Path:
+def file_path(folder: Path, index: int) -> Path:
     return folder / f"{index:06d}.safetensors"
 
 
-def _count_files(folder: Path) -> int:
-    """Number of episodes; what unfinished writes left is no episode."""
+def stored_indices(folder: Path) -> list[int]:
+    """Numbers of the episodes in a folder; what unfinished writes left is no episode."""
     names = folder.iterdir() if folder.is_dir() else ()
-    indices = sorted(int(p.stem) for p in names if re.fullmatch(r"\d{6,}\.safetensors", p.name))
-    if indices != list(range(len(indices))):
-        missing = next(i for i in range(len(indices)) if i != indices[i])
-        raise DataError(f"{folder}: {_file_path(folder, missing).name} is missing, later episodes are there.")
+    return sorted(int(p.stem) for p in names if re.fullmatch(r"\d{6,}\.safetensors", p.name))
+
+
+def _count_episodes(folder: Path) -> int:
+    indices = stored_indices(folder)
+    if missing := sorted(set(range(len(indices))) - set(indices)):
+        raise DataError(
+            f"{folder}: {file_path(folder, missing[0]).name} is missing, later episodes are there."
+        )
     return len(indices)
 
 

@@ -1,0 +1,169 @@
+"""Demonstrations of the scripted expert, recorded in parallel.
+
+Attempts follow a plan that depends on their outcomes alone: in each wave every task gets as many new seeds as
+it lacks episodes, one of each task in turn. Episodes are appended in the plan's order. The plan can therefore
+be followed again from what is stored: whatever precedes the last stored episode and is not there has failed.
+A collection that was killed goes on to the same files, with any number of workers.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from kinesight.agents.episode import run_episode
+from kinesight.collection.plan import AttemptPlan
+from kinesight.collection.progress import collection_progress
+from kinesight.collection.recorder import Recorder
+from kinesight.data.episodes import DatasetInfo, Episode, EpisodeStore
+from kinesight.data.parallel import ordered_map
+from kinesight.envs import catalogue
+from kinesight.interfaces.agent import Agent
+from kinesight.interfaces.environment import Environment
+from kinesight.types.case import STARTS, Case
+from kinesight.types.errors import DataError, UsageError
+from kinesight.types.observation import ViewRequest
+from kinesight.types.serial import to_jsonable
+
+MakeEnvironment = Callable[[Case, int], Environment]
+MakeExpert = Callable[[str, Case, float], Agent]
+PACKAGES = ("kinesight", "numpy", "safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionConfig:
+    """What to demonstrate and what to record of it."""
+
+    env: str
+    tasks: tuple[str, ...]
+    episodes: int
+    """By task; attempts at which the expert fails do not count."""
+    cameras: tuple[str, ...]
+    """The first one is the case's own."""
+    height: int = 128
+    width: int = 128
+    rgb: bool = True
+    depth: bool = False
+    segmentation: bool = False
+    crop: bool = True
+    """Apply the crop window that the environment names for the task and view."""
+    scene: bool = True
+    """Record object positions and the simulator's state; privileged."""
+    starts: tuple[str, ...] = STARTS
+    """Dealt to the seeds of a task in turn."""
+    noise_std: float = 0.0
+    """Of the noise on the executed actions; the recorded ones stay the expert's."""
+    first_seed: int = 1000
+    hold_steps: int = 0
+    """Steps recorded after the first success."""
+    limit: int = 500
+    only_successes: bool = True
+    fps: float = 80.0
+    """Steps in a second of simulated time; 80 is Meta-World's."""
+
+    def __post_init__(self) -> None:
+        if not self.tasks or len(set(self.tasks)) < len(self.tasks):
+            raise UsageError(f"A collection needs tasks, each once, got {self.tasks}.")
+        if not self.cameras or len(set(self.cameras)) < len(self.cameras):
+            raise UsageError(f"A collection needs cameras, each once, got {self.cameras}.")
+        if self.episodes < 1 or self.hold_steps < 0 or self.limit < 1:
+            raise UsageError(f"A collection needs episodes >= 1, hold_steps >= 0 and limit >= 1: {self}")
+        if not self.starts or not set(self.starts) <= set(STARTS):
+            raise UsageError(f"starts must be some of {', '.join(STARTS)}, got {self.starts}.")
+
+    def request(self) -> ViewRequest:
+        return ViewRequest(
+            cameras=self.cameras,
+            height=self.height,
+            width=self.width,
+            rgb=self.rgb,
+            depth=self.depth,
+            segmentation=self.segmentation,
+            crop=self.crop,
+            scene=self.scene,
+        )
+
+    def case(self, task: str, seed: int) -> Case:
+        start = self.starts[(seed - self.first_seed) % len(self.starts)]
+        return Case(self.env, task, seed, self.cameras[0], start, split="train")
+
+
+def collect(
+    config: CollectionConfig,
+    path: Path | str,
+    workers: int = 1,
+    command: str = "",
+    make_environment: MakeEnvironment = catalogue.make_case,
+    make_expert: MakeExpert = catalogue.expert,
+) -> EpisodeStore:
+    """Record until every task has its episodes; a folder with some of them is completed."""
+    store = _open(config, Path(path), command, make_environment)
+    plan = AttemptPlan(config.tasks, config.episodes, config.first_seed)
+    stored = {(meta.case.task, meta.case.seed) for meta in map(store.meta, range(len(store)))}
+    record = partial(record_episode, config, make_environment, make_expert)
+    total = config.episodes * len(config.tasks)
+    with collection_progress(total, done=len(store)) as advance:
+        while wave := plan.next_wave():
+            known = plan.resolved(wave, stored)
+            for task, seed in wave[:known]:
+                plan.note(task, seed, success=(task, seed) in stored)
+            cases = [config.case(task, seed) for task, seed in wave[known:]]
+            for case, episode in zip(cases, ordered_map(record, cases, workers), strict=True):
+                kept = bool(episode.text["succeeded"]) or not config.only_successes
+                if kept:
+                    store.append(episode)
+                plan.note(case.task, case.seed, success=kept)
+                advance(kept, plan.failures)
+    failed = {task: tuple(seeds) for task, seeds in plan.failed.items()}
+    if store.info.failed != failed:
+        store.update_info(replace(store.info, failed=failed))
+    return store
+
+
+def record_episode(
+    config: CollectionConfig, make_environment: MakeEnvironment, make_expert: MakeExpert, case: Case
+) -> Episode:
+    """The expert's episode of a case; `text["succeeded"]` tells how it ended."""
+    recorder = Recorder(config.request(), {"noise_std": config.noise_std})
+    environment = make_environment(case, config.limit)
+    agent = make_expert(config.env, case, config.noise_std)
+    run_episode(environment, agent, (recorder,), hold_steps=config.hold_steps)
+    return recorder.episode()
+
+
+def _open(
+    config: CollectionConfig, path: Path, command: str, make_environment: MakeEnvironment
+) -> EpisodeStore:
+    # Made before anything is written: a wrong task or camera is answered here.
+    specs = [make_environment(config.case(task, config.first_seed), 1).action_spec for task in config.tasks]
+    collector = to_jsonable(config)
+    if not (path / "dataset.json").exists():
+        info = DatasetInfo(
+            tasks=config.tasks,
+            cameras=config.cameras,
+            fps=config.fps,
+            action=specs[0],
+            collector=collector,
+            command=command,
+            versions={name: version(name) for name in PACKAGES},
+            failed=dict.fromkeys(config.tasks, ()),
+        )
+        return EpisodeStore.create(path, info)
+    store = EpisodeStore(path)
+    if differences := _differences(store.info.collector, collector):
+        raise DataError(
+            f"{path} holds a data set of another collection: {differences}. Name another folder, or the same "
+            "settings to complete it."
+        )
+    return store
+
+
+def _differences(there: Any, here: Any) -> str:
+    names = sorted(set(there) | set(here))
+    return "; ".join(
+        f"{name} is {there.get(name)!r} there and {here.get(name)!r} here"
+        for name in names
+        if there.get(name) != here.get(name)
+    )
