@@ -75,7 +75,41 @@ SP11 = (
 
 TASK_SETS: dict[str, tuple[str, ...]] = {"sp11": SP11, "all": tuple(INSTRUCTIONS)}
 
-CROPS: dict[tuple[str, str], CropWindow] = {}
+CROPS: dict[tuple[str, str], CropWindow] = {
+    ("door-open", "corner"): CropWindow(0.20, 0.21, 0.62, 0.62),
+    ("door-open", "corner2"): CropWindow(0.30, 0.30, 0.48, 0.48),
+    ("door-open", "corner3"): CropWindow(0.00, 0.19, 0.72, 0.72),
+    ("door-close", "corner"): CropWindow(0.22, 0.11, 0.66, 0.66),
+    ("door-close", "corner2"): CropWindow(0.24, 0.26, 0.52, 0.52),
+    ("door-close", "corner3"): CropWindow(0.00, 0.14, 0.76, 0.76),
+    ("basketball", "corner"): CropWindow(0.23, 0.28, 0.54, 0.54),
+    ("basketball", "corner2"): CropWindow(0.37, 0.33, 0.36, 0.36),
+    ("basketball", "corner3"): CropWindow(0.08, 0.24, 0.54, 0.54),
+    ("shelf-place", "corner"): CropWindow(0.08, 0.21, 0.62, 0.62),
+    ("shelf-place", "corner2"): CropWindow(0.22, 0.27, 0.50, 0.50),
+    ("shelf-place", "corner3"): CropWindow(0.00, 0.24, 0.64, 0.64),
+    ("button-press", "corner"): CropWindow(0.25, 0.25, 0.58, 0.58),
+    ("button-press", "corner2"): CropWindow(0.37, 0.32, 0.40, 0.40),
+    ("button-press", "corner3"): CropWindow(0.10, 0.22, 0.58, 0.58),
+    ("button-press-topdown", "corner"): CropWindow(0.22, 0.25, 0.58, 0.58),
+    ("button-press-topdown", "corner2"): CropWindow(0.32, 0.32, 0.40, 0.40),
+    ("button-press-topdown", "corner3"): CropWindow(0.05, 0.22, 0.58, 0.58),
+    ("faucet-close", "corner"): CropWindow(0.23, 0.25, 0.60, 0.60),
+    ("faucet-close", "corner2"): CropWindow(0.39, 0.31, 0.34, 0.34),
+    ("faucet-close", "corner3"): CropWindow(0.14, 0.22, 0.46, 0.46),
+    ("faucet-open", "corner"): CropWindow(0.29, 0.35, 0.48, 0.48),
+    ("faucet-open", "corner2"): CropWindow(0.37, 0.32, 0.36, 0.36),
+    ("faucet-open", "corner3"): CropWindow(0.10, 0.23, 0.50, 0.50),
+    ("handle-press", "corner"): CropWindow(0.25, 0.28, 0.54, 0.54),
+    ("handle-press", "corner2"): CropWindow(0.35, 0.32, 0.38, 0.38),
+    ("handle-press", "corner3"): CropWindow(0.07, 0.22, 0.56, 0.56),
+    ("hammer", "corner"): CropWindow(0.17, 0.09, 0.76, 0.76),
+    ("hammer", "corner2"): CropWindow(0.34, 0.31, 0.46, 0.46),
+    ("hammer", "corner3"): CropWindow(0.05, 0.21, 0.64, 0.64),
+    ("assembly", "corner"): CropWindow(0.23, 0.28, 0.54, 0.54),
+    ("assembly", "corner2"): CropWindow(0.37, 0.31, 0.38, 0.38),
+    ("assembly", "corner3"): CropWindow(0.10, 0.22, 0.52, 0.52),
+}
 """(task, camera) -> the square part of the full view that holds the whole motion; others show all of it."""
 
 
