@@ -3,7 +3,7 @@
 Software rendering pays for vertices and for every extra pass over them. So one OpenGL context serves the
 whole process, models share what was uploaded for their XML file, and shadows, mirror images and
 multi-sampling are off. A crop window and the half turn of a camera that hangs upside down are part of the
-projection: no pixel outside the window is drawn.
+projection, and objects outside the window are left out: geometry and colours stay those of the full view.
 
 One process, one thread: start workers with the spawn or forkserver method.
 """
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import mujoco
 import numpy as np
-from jaxtyping import Float32, Int32, UInt8
+from jaxtyping import Bool, Float32, Float64, Int32, UInt8
 
 from kinesight.types.arrays import Matrix4
 from kinesight.types.camera import Camera, CropWindow
@@ -37,6 +37,9 @@ MISSING_GL = (
 
 MAX_CONTEXTS = 16
 """Models whose meshes and textures stay uploaded; the one used longest ago makes room."""
+
+HIDDEN_GROUP = 5
+"""A geom group that MuJoCo's default options do not draw."""
 
 _NO_PERTURBATION = mujoco.MjvPerturb()
 _OPTIONS = mujoco.MjvOption()
@@ -111,33 +114,47 @@ class SceneRenderer:
         depth: bool,
         segmentation: bool,
     ) -> Picture:
-        """Draw the present state; `segmentation` holds 0, 1 + geom id, or 1 + ngeom + site id."""
-        self._fit_buffer(camera.height, camera.width)
-        scene = self._scene
-        mujoco.mjv_updateScene(
-            model, data, _OPTIONS, _NO_PERTURBATION, self._view, mujoco.mjtCatBit.mjCAT_ALL, scene
-        )
+        """Draw the present state. `segmentation` holds 0, 1 + geom id, or 1 + ngeom + site id."""
         near, far = (limit * model.stat.extent for limit in (model.vis.map.znear, model.vis.map.zfar))
+        self._fit_buffer(camera.height, camera.width)
+        self._update(model, data, camera)
         self._aim(camera, near, far)
-        viewport = mujoco.MjrRect(0, 0, camera.width, camera.height)
-        colours = np.empty((camera.height, camera.width, 3), np.uint8)
-        distances = np.empty((camera.height, camera.width), np.float32) if depth else None
-        rgb_picture = depth_m = ids = None
-        if rgb or depth:
-            mujoco.mjr_render(viewport, scene, self._context)
-            mujoco.mjr_readPixels(colours if rgb else None, distances, viewport, self._context)
-            rgb_picture = np.ascontiguousarray(colours[::-1]) if rgb else None
-        if distances is not None:
-            depth_m = _linear_depth(distances[::-1], near, far)
-        if segmentation:
-            for flag in (mujoco.mjtRndFlag.mjRND_SEGMENT, mujoco.mjtRndFlag.mjRND_IDCOLOR):
-                scene.flags[flag] = 1
-            mujoco.mjr_render(viewport, scene, self._context)
-            mujoco.mjr_readPixels(colours, None, viewport, self._context)
-            for flag in (mujoco.mjtRndFlag.mjRND_SEGMENT, mujoco.mjtRndFlag.mjRND_IDCOLOR):
-                scene.flags[flag] = 0
-            ids = self._object_ids(model.ngeom)[_scene_ids(colours[::-1])]
-        return Picture(rgb_picture, depth_m, ids)
+        shape = camera.height, camera.width
+        colours = np.empty((*shape, 3), np.uint8) if rgb else None
+        codes = np.empty((*shape, 3), np.uint8) if segmentation else None
+        distances = np.empty(shape, np.float32) if depth else None
+        if rgb:
+            self._draw(colours, distances, shape, ids=False)
+        if segmentation or not rgb:
+            # Without lights this pass is the cheaper one: it gives the depth where no colour is wanted.
+            self._draw(codes, None if rgb else distances, shape, ids=True)
+        return Picture(
+            rgb=None if colours is None else np.ascontiguousarray(colours[::-1]),
+            depth_m=None if distances is None else _linear_depth(distances[::-1], near, far),
+            segmentation=None if codes is None else self._object_ids(model.ngeom)[_scene_ids(codes[::-1])],
+        )
+
+    def _update(self, model: mujoco.MjModel, data: mujoco.MjData, camera: Camera) -> None:
+        groups = model.geom_group.copy()
+        model.geom_group[~_in_view(camera, data.geom_xpos, model.geom_rbound)] = HIDDEN_GROUP
+        mujoco.mjv_updateScene(
+            model, data, _OPTIONS, _NO_PERTURBATION, self._view, mujoco.mjtCatBit.mjCAT_ALL, self._scene
+        )
+        model.geom_group[:] = groups
+
+    def _draw(
+        self,
+        colours: UInt8[np.ndarray, "y x 3"] | None,
+        distances: Float32[np.ndarray, "y x"] | None,
+        shape: tuple[int, int],
+        ids: bool,
+    ) -> None:
+        """One pass; `ids` paints every object in the code of its place in the scene."""
+        viewport = mujoco.MjrRect(0, 0, shape[1], shape[0])
+        for flag in (mujoco.mjtRndFlag.mjRND_SEGMENT, mujoco.mjtRndFlag.mjRND_IDCOLOR):
+            self._scene.flags[flag] = ids
+        mujoco.mjr_render(viewport, self._scene, self._context)
+        mujoco.mjr_readPixels(colours, distances, viewport, self._context)
 
     def _fit_buffer(self, height: int, width: int) -> None:
         have_height, have_width = self._buffer_size
@@ -169,8 +186,22 @@ class SceneRenderer:
         return table
 
 
+def _in_view(
+    camera: Camera, centres: Float64[np.ndarray, "n 3"], radii: Float64[np.ndarray, "n"]
+) -> Bool[np.ndarray, "n"]:
+    """Whether a sphere reaches into the camera's pyramid of view; radius 0 marks an endless plane."""
+    pose = camera.T_world_camera
+    seen = (centres - pose[:3, 3]) @ pose[:3, :3]
+    focal, centre_x, centre_y = camera.K[0, 0], camera.K[0, 2], camera.K[1, 2]
+    left, top = (focal, 0.0, centre_x), (0.0, focal, centre_y)
+    right, bottom = (-focal, 0.0, camera.width - centre_x), (0.0, -focal, camera.height - centre_y)
+    inward = np.array([left, right, top, bottom, (0.0, 0.0, 1.0)])
+    inward /= np.linalg.norm(inward, axis=1, keepdims=True)
+    return (radii == 0) | np.all(seen @ inward.T >= -radii[:, None], axis=1)
+
+
 def _linear_depth(stored: Float32[np.ndarray, "y x"], near: float, far: float) -> Float32[np.ndarray, "y x"]:
-    """Metres along the viewing axis from a buffer that holds 1 at `near` and 0 at `far`; 0 where nothing is."""
+    """Metres along the viewing axis; the buffer holds 1 at `near`, 0 at `far` and where nothing is."""
     scale = np.float32(near * far / (far - near))
     offset = np.float32(near / (far - near))
     return np.where(stored > 0, scale / (stored + offset), np.float32(0))
