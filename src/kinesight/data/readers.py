@@ -5,7 +5,7 @@ A row is addressed by (key, episode, row); keys and episodes are numbers in the 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from kinesight.data.episodes import EpisodeStore
 from kinesight.types.errors import DataError, UnknownName
 
 
+@runtime_checkable
 class Reader(Protocol):
     def gather(
         self, keys: Int[np.ndarray, "b"], episodes: Int[np.ndarray, "b"], rows: Int[np.ndarray, "b t"]

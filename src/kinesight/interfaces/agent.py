@@ -1,12 +1,13 @@
 """The only thing that evaluation knows."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from kinesight.types.case import Case
 from kinesight.types.decision import Decision
 from kinesight.types.observation import Observation, ViewRequest
 
 
+@runtime_checkable
 class Agent(Protocol):
     """Acts on what it asked to see. All randomness comes from the case given to `reset`."""
 

@@ -1,6 +1,6 @@
 """The world, seen from the loop."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -10,6 +10,7 @@ from kinesight.types.case import Case
 from kinesight.types.observation import Observation, StepResult, ViewRequest
 
 
+@runtime_checkable
 class Environment(Protocol):
     """One episode of one case; a fresh environment for each.
 

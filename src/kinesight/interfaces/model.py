@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
@@ -32,6 +32,7 @@ class Stream:
     weight: float = 1.0
 
 
+@runtime_checkable
 class TrainableModel(Protocol):
     """An `nn.Module` that can be trained by the one training loop.
 

@@ -6,7 +6,7 @@ that does not fit is refused when it is built.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from kinesight.types.action import ActionChunk
 from kinesight.types.arrays import Image
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 
+@runtime_checkable
 class Planner(Protocol):
     @property
     def request(self) -> ViewRequest:
@@ -33,6 +34,7 @@ class Planner(Protocol):
     ) -> SpatialPlan: ...
 
 
+@runtime_checkable
 class Imaginer(Protocol):
     @property
     def request(self) -> ViewRequest: ...
@@ -42,6 +44,7 @@ class Imaginer(Protocol):
     ) -> ImaginedVideo: ...
 
 
+@runtime_checkable
 class Policy(Protocol):
     @property
     def request(self) -> ViewRequest: ...
@@ -51,6 +54,7 @@ class Policy(Protocol):
     ) -> ActionChunk: ...
 
 
+@runtime_checkable
 class Monitor(Protocol):
     """Watches an episode step by step."""
 
@@ -59,6 +63,7 @@ class Monitor(Protocol):
     def update(self, observation: Observation) -> Verdict: ...
 
 
+@runtime_checkable
 class Critic(Protocol):
     """Judges an imagined video before it is followed."""
 

@@ -1,6 +1,6 @@
 """Those that watch an episode without taking part: recording, video, statistics."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from kinesight.interfaces.environment import Environment
 from kinesight.types.case import Case
@@ -9,6 +9,7 @@ from kinesight.types.observation import Observation, StepResult
 from kinesight.types.results import EpisodeResult
 
 
+@runtime_checkable
 class Subscriber(Protocol):
     """Is told of an episode's start, of every step after it was made, and of the end."""
 

@@ -7,7 +7,7 @@ never zeros.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -26,6 +26,7 @@ class EpisodeBounds:
     """In rising order, padded on the right with -1."""
 
 
+@runtime_checkable
 class FrameRule(Protocol):
     """(starts, bounds, generator) -> frame indices [b t] and their validity [b t]."""
 
