@@ -38,6 +38,9 @@ MISSING_GL = (
 MAX_CONTEXTS = 16
 """Models whose meshes and textures stay uploaded; the one used longest ago makes room."""
 
+SKY_FROM = 0.2
+"""The sky is a box that is drawn in colour pictures; depth beyond this part of the far limit is its own."""
+
 HIDDEN_GROUP = 5
 """A geom group that MuJoCo's default options do not draw."""
 
@@ -201,10 +204,11 @@ def _in_view(
 
 
 def _linear_depth(stored: Float32[np.ndarray, "y x"], near: float, far: float) -> Float32[np.ndarray, "y x"]:
-    """Metres along the viewing axis; the buffer holds 1 at `near`, 0 at `far` and where nothing is."""
+    """Metres along the viewing axis, 0 for the sky; the buffer holds 1 at `near` and 0 at `far`."""
     scale = np.float32(near * far / (far - near))
     offset = np.float32(near / (far - near))
-    return np.where(stored > 0, scale / (stored + offset), np.float32(0))
+    depth_m = scale / (stored + offset)
+    return np.where(depth_m < SKY_FROM * far, depth_m, np.float32(0))
 
 
 def _scene_ids(colours: UInt8[np.ndarray, "y x 3"]) -> Int32[np.ndarray, "y x"]:
