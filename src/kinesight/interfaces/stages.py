@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from kinesight.types.action import ActionChunk
 from kinesight.types.arrays import Image
+from kinesight.types.case import Case
 from kinesight.types.decision import Verdict
 from kinesight.types.observation import Observation, ViewRequest
 from kinesight.types.plan import Feedback, SpatialPlan
@@ -35,9 +36,25 @@ class Planner(Protocol):
 
 
 @runtime_checkable
+class Planners(Protocol):
+    """Gives every case its planner: one may be made for a task and a camera, another serve all."""
+
+    @property
+    def privileged(self) -> tuple[str, ...]: ...
+
+    def for_case(self, case: Case) -> Planner: ...
+
+
 class Imaginer(Protocol):
     @property
     def request(self) -> ViewRequest: ...
+
+    @property
+    def privileged(self) -> tuple[str, ...]: ...
+
+    def reset(self, case: Case) -> None:
+        """An episode begins. A learned imaginer has nothing to do; one that replays recordings has."""
+        ...
 
     def imagine(
         self, observation: Observation, plan: SpatialPlan | None, generator: torch.Generator

@@ -30,7 +30,7 @@ def load_tensors(path: Path, device: torch.device | str = "cpu") -> dict[str, Te
 
 @torch.no_grad()
 def load_into(module: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:
-    """Copy tensors into the module's parameters and buffers of the same name; nothing may be missing or left."""
+    """Copy tensors to the parameters and buffers of the same names; nothing may be missing or left."""
     own = module.state_dict()
     missing, left = own.keys() - tensors.keys(), tensors.keys() - own.keys()
     if missing or left:
@@ -39,7 +39,6 @@ def load_into(module: nn.Module, tensors: Mapping[str, Tensor], source: Path) ->
         )
     for name, value in own.items():
         if value.shape != tensors[name].shape:
-            raise DataError(
-                f"{source}: {name} has shape {tuple(tensors[name].shape)}, the model expects {tuple(value.shape)}"
-            )
+            came, expected = tuple(tensors[name].shape), tuple(value.shape)
+            raise DataError(f"{source}: {name} has shape {came}, the model expects {expected}")
         value.copy_(tensors[name])

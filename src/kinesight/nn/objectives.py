@@ -11,6 +11,7 @@ A network always receives a noise level in [0, 1]: 0 is clean data, 1 is pure no
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, Protocol, TypeAlias
 
 import torch
@@ -108,7 +109,7 @@ class Diffusion:
         """DDIM (η = 0) over `steps` levels, the noisiest first."""
         sample = noise
         levels = torch.linspace(1, 0, steps + 1, device=noise.device)
-        for now, following in zip(levels[:-1], levels[1:], strict=True):
+        for now, following in pairwise(levels):
             level = now.expand(len(noise))
             data, epsilon = self.split(network(sample, level), sample, level)
             signal, sigma = self._signal_and_noise(following.expand(len(noise)), sample)

@@ -5,8 +5,6 @@ several times slower on a CPU. A patchified input (pixel-unshuffle) moves the wo
 lowest level attends over all tokens of space and time. The condition enters every block by FiLM.
 """
 
-from itertools import pairwise
-
 import torch
 from einops import rearrange
 from jaxtyping import Float
@@ -144,10 +142,7 @@ class VideoUNet(nn.Module):
         return rearrange(tokens, "b (t y x) c -> (b t) c y x", t=frames, y=height, x=width)
 
 
-def largest_patch_grid(size: int, patch: int, multipliers: tuple[int, ...]) -> int:
-    """The coarsest grid's edge; it must come out even at every level."""
-    edge, rest = divmod(size, patch)
-    for _ in pairwise(multipliers):
-        edge, half = divmod(edge, 2)
-        rest += half
-    return 0 if rest else edge
+def coarsest_edge(size: int, patch: int, multipliers: tuple[int, ...]) -> int:
+    """Edge of the lowest level's grid for an image edge of `size` pixels; 0 if it does not come out even."""
+    factor = patch * 2 ** (len(multipliers) - 1)
+    return 0 if size % factor else size // factor

@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: `checkpoints/STEP/{config.json, model.safetensors, ema.safetensors, trainer/}`.
+"""Checkpoints: `checkpoints/STEP/{config.json, model.safetensors, ema.safetensors, trainer/}`.
 
 A checkpoint appears whole or not at all: it is written into a hidden folder and renamed. `last` links to the
 newest one. Trained parameters and buffers are stored; a frozen base is referred to by the description.

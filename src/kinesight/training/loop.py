@@ -97,8 +97,7 @@ def train(
         accelerator.wait_for_everyone()
         return target
 
-    if step >= config.steps:
-        return Progress(step, last_checkpoint(checkpoints) or save())
+    target = last_checkpoint(checkpoints) or save()
     batches = _batches(model, sources, config, accelerator.process_index, step)
     sums = _Means()
     with (

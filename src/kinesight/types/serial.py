@@ -12,7 +12,7 @@ import typing
 from collections import abc
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import cattrs
 import jaxtyping
@@ -153,6 +153,13 @@ def _tagged_unstructure(value: Any) -> Any:
     return None if value is None else {TAG: type(value).__name__, **_CONVERTER.unstructure(value)}
 
 
+def _structure_literal(value: Any, cls: Any) -> Any:
+    options = typing.get_args(cls)
+    if value not in options:
+        raise ValueError(str(UnknownName("value", str(value), map(str, options))))
+    return options[options.index(value)]
+
+
 def _is_list(cls: Any) -> bool:
     return (typing.get_origin(cls) or cls) in (tuple, list, abc.Sequence)
 
@@ -233,6 +240,7 @@ def _make_converter() -> cattrs.Converter:
     converter.register_structure_hook(int, _strictly((int,), "a whole number"))
     converter.register_structure_hook(bool, _strictly((bool,), "true or false"))
     converter.register_structure_hook(float, _structure_float)
+    converter.register_structure_hook_func(lambda t: typing.get_origin(t) is Literal, _structure_literal)
     converter.register_structure_hook(Path, _strictly((str, Path), "a path"))
     converter.register_unstructure_hook(Path, str)
     converter.register_structure_hook_factory(_is_dataclass, _dataclass_structure)

@@ -1,0 +1,72 @@
+"""Goals from recorded expert episodes instead of imagined ones: two controls for any goal-image agent.
+
+With the episode of the same case they are oracle goals: how well the policy does when imagination is perfect.
+With another layout's episode of the same task they are shuffled goals: how much it matters that the goals
+belong to what is seen.
+"""
+
+from typing import Literal
+
+import numpy as np
+import torch
+
+from kinesight.data.episodes import EpisodeStore
+from kinesight.types.case import Case
+from kinesight.types.errors import DataError
+from kinesight.types.observation import Observation, ViewRequest
+from kinesight.types.plan import SpatialPlan
+from kinesight.types.video import ImaginedVideo
+
+
+class RecordedFutures:
+    """An `Imaginer` that replays; privileged, since the episode of the case is not known beforehand.
+
+    A new video starts at the recorded frame whose end effector is nearest to the present one.
+    """
+
+    def __init__(self, store: EpisodeStore, whose: Literal["same", "another"], frames: int) -> None:
+        self.store = store
+        self.whose = whose
+        self.frames = frames
+        self._index = {key(store.meta(i).case): i for i in range(len(store))}
+
+    @property
+    def privileged(self) -> tuple[str, ...]:
+        return ("expert",)
+
+    @property
+    def request(self) -> ViewRequest:
+        return ViewRequest()
+
+    def reset(self, case: Case) -> None:
+        self._case = case
+        wanted = case if self.whose == "same" else self._other(case)
+        if key(wanted) not in self._index:
+            raise DataError(f"{self.store.path}: no recorded episode of {wanted}")
+        episode = self.store[self._index[key(wanted)]]
+        self._rgb = episode.arrays[f"rgb.{case.camera}"]
+        self._hand = episode.arrays["proprio"][:, :3]
+
+    def imagine(
+        self, observation: Observation, plan: SpatialPlan | None, generator: torch.Generator
+    ) -> ImaginedVideo:
+        first = observation.views[self._case.camera].rgb
+        assert first is not None, "the agent looks before it imagines"
+        now = int(np.argmin(np.linalg.norm(self._hand - observation.proprio[:3], axis=1)))
+        chosen = np.rint(np.linspace(now, len(self._rgb) - 1, self.frames + 1)).astype(int)[1:]
+        return ImaginedVideo(first, self._rgb[chosen], plan, observation.instruction)
+
+    def _other(self, case: Case) -> Case:
+        """The next recorded layout of the task."""
+        cases = [self.store.meta(i).case for i in self._index.values()]
+        same = sorted(
+            (c for c in cases if (c.task, c.start) == (case.task, case.start)), key=lambda c: c.seed
+        )
+        if len(same) < 2:
+            raise DataError(f"{self.store.path}: shuffled goals need two episodes of {case.task} at least")
+        return next((c for c in same if c.seed > case.seed), same[0])
+
+
+def key(case: Case) -> tuple[str, int, str, int]:
+    """What fixes an expert's episode; the recording holds several cameras."""
+    return case.task, case.seed, case.start, case.variation

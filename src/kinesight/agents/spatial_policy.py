@@ -1,0 +1,168 @@
+"""The closed loop of Spatial Policy (its Algorithm 1): plan, imagine, follow goals, notice trouble, re-plan.
+
+At the start, and whenever the arm is stuck or the imagined video is used up, the planner measures the scene
+again, the imaginer draws a new future from what is seen now, and the policy follows its frames one by one.
+Frame matching decides when the next goal is taken. Every decision is an event with its reason.
+"""
+
+import time
+import zlib
+from collections import deque
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from kinesight.critics.frame_matching import FrameMatchingConfig
+from kinesight.critics.stuck import StuckConfig
+from kinesight.interfaces.stages import Imaginer, Planners, Policy
+from kinesight.types.arrays import Image
+from kinesight.types.case import Case
+from kinesight.types.decision import Decision, Event
+from kinesight.types.errors import UsageError
+from kinesight.types.observation import Observation, ViewRequest
+from kinesight.types.plan import Feedback
+from kinesight.types.serial import to_json
+
+
+@dataclass(frozen=True, slots=True)
+class SpatialPolicyConfig:
+    """Settings of the loop; the stages have their own."""
+
+    execute: int = 4
+    """Actions of a chunk that are executed before the policy is asked again."""
+    max_plans: int = 5
+    """Plans (and videos) an episode; with 1 there is no re-planning."""
+    look_every: int = 1
+    """Steps between pictures. A picture is needed for frame matching and for every new chunk."""
+    matching: FrameMatchingConfig = field(default_factory=FrameMatchingConfig)
+    stuck: StuckConfig = field(default_factory=StuckConfig)
+
+    def __post_init__(self) -> None:
+        if min(self.execute, self.max_plans, self.look_every) < 1:
+            raise UsageError(f"execute, max_plans and look_every must be at least 1, got {self}")
+        if self.execute % self.look_every:
+            raise UsageError(
+                f"execute must be a multiple of look_every, got {self.execute} and {self.look_every}"
+            )
+
+
+class SpatialPolicyAgent:
+    """An `Agent` made of a planner, an imaginer and a goal-image policy."""
+
+    def __init__(
+        self, config: SpatialPolicyConfig, planners: Planners, imaginer: Imaginer, policy: Policy
+    ) -> None:
+        self.config = config
+        self.planners = planners
+        self.imaginer = imaginer
+        self.policy = policy
+        self.matcher = config.matching.build()
+        self.monitor = config.stuck.build()
+
+    @property
+    def privileged(self) -> tuple[str, ...]:
+        return tuple(sorted({*self.planners.privileged, *self.imaginer.privileged}))
+
+    def reset(self, case: Case) -> None:
+        self._case = case
+        self._planner = self.planners.for_case(case)
+        self._generator = case_generator(case)
+        self._chunk: deque[Float[np.ndarray, "a"]] = deque()
+        self._plans = 0
+        self._step = 0
+        self.imaginer.reset(case)
+
+    def request(self) -> ViewRequest:
+        """Every `look_every` steps the policy's view, and what the planner needs in case it is asked."""
+        if self._step % self.config.look_every:
+            return ViewRequest()
+        planner = self._planner.request
+        return replace(
+            self.policy.request,
+            cameras=(self._case.camera,),
+            depth=planner.depth,
+            segmentation=planner.segmentation,
+            scene=planner.scene,
+        )
+
+    def act(self, observation: Observation) -> Decision:
+        events: list[Event] = []
+        clock = Clock()
+        view = observation.views.get(self._case.camera)
+        if view is not None:
+            assert view.rgb is not None, "the policy's request asks for a picture"
+            self._follow(observation, view.rgb, events, clock)
+        if not self._chunk:
+            with clock.stage("act"):
+                chunk = self.policy.act(observation, self.matcher.goal, self._generator)
+            self._chunk.extend(chunk.actions[: self.config.execute])
+        self._step += 1
+        return Decision(self._chunk.popleft(), tuple(events), clock.seconds)
+
+    def _follow(self, observation: Observation, current: Image, events: list[Event], clock: "Clock") -> None:
+        """Advance the goal, or plan anew when that is due."""
+        if not self._plans:
+            self._replan(observation, Feedback("start"), events, clock)
+            return
+        step = observation.step
+        with clock.stage("match"):
+            matched = self.matcher.update(current, step)
+            stuck = not (verdict := self.monitor.update(observation, self.matcher.forced_in_a_row)).ok
+        if matched.ok:
+            events.append(Event(step, "goal", f"goal {self.matcher.index}: {matched.reason}"))
+            self._chunk.clear()
+        if self._plans == self.config.max_plans:
+            return
+        if stuck:
+            events.append(Event(step, "stuck", verdict.reason))
+            self._replan(observation, Feedback(verdict.reason), events, clock)
+        elif self.matcher.finished:
+            self._replan(observation, Feedback("every imagined goal was reached"), events, clock)
+
+    def _replan(
+        self, observation: Observation, feedback: Feedback, events: list[Event], clock: "Clock"
+    ) -> None:
+        """A new plan from the current offset, a new future from the current picture."""
+        step = observation.step
+        with clock.stage("plan"):
+            plan = self._planner.plan(observation, observation.instruction, feedback)
+        rows = ", ".join(f"{row.verb} {row.distance_m:.2f} m" for row in plan.rows) or "nothing left"
+        events.append(Event(step, "plan", f"{feedback.reason}: {rows}"))
+        with clock.stage("imagine"):
+            video = self.imaginer.imagine(observation, plan, self._generator)
+        events.append(Event(step, "imagine", f"{len(video.frames)} frames", video))
+        self.matcher.reset(video, step)
+        self.monitor.reset()
+        self._chunk.clear()
+        self._plans += 1
+
+
+def case_generator(case: Case) -> torch.Generator:
+    """The episode's only randomness, from nothing but the case."""
+    return torch.Generator().manual_seed(zlib.crc32(to_json(case).encode()))
+
+
+class Clock:
+    """Seconds by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def stage(self, name: str) -> "_Stage":
+        return _Stage(self, name)
+
+
+@dataclass(slots=True)
+class _Stage:
+    clock: Clock
+    name: str
+    began: float = 0.0
+
+    def __enter__(self) -> None:
+        self.began = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        seconds = self.clock.seconds
+        seconds[self.name] = seconds.get(self.name, 0.0) + time.perf_counter() - self.began

@@ -1,0 +1,210 @@
+"""Goal-image diffusion policy (Spatial Policy, "Spatial Based Action Prediction", Eq. 5-6).
+
+A six-channel image (current | goal) and the arm's own proprioception -> the next H actions, denoised by a
+conditional 1D U-Net. In training the goal is a frame drawn from the next K = 20 steps; at test time it is a
+frame of an imagined video. One encoding of the images serves several draws of noise.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from einops import rearrange
+from jaxtyping import Bool, Float, UInt8
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from kinesight.data.windows import from_observations
+from kinesight.interfaces.model import Stream, Windows
+from kinesight.nn.encoders import image_encoder
+from kinesight.nn.objectives import objective
+from kinesight.nn.unet1d import ActionUNet
+from kinesight.types.action import ActionChunk
+from kinesight.types.arrays import Image
+from kinesight.types.facts import DataFacts
+from kinesight.types.observation import Observation, ViewRequest
+from kinesight.types.windows import GoalWithin, Offsets, Take, WindowSpec
+
+
+@dataclass(frozen=True, slots=True)
+class GoalPolicyConfig:
+    """Sizes, data and sampling of the goal-image policy."""
+
+    source: str = "demos"
+    batch_size: int = 64
+    horizon: int = 4
+    """H, actions predicted at once."""
+    goal_nearest: int = 1
+    goal_farthest: int = 20
+    """The goal is drawn from the next 1 … K steps."""
+    encoder: str = "small-cnn"
+    features: int = 256
+    widths: tuple[int, ...] = (128, 256)
+    objective: str = "epsilon"
+    noise_draws: int = 4
+    """Noise levels an encoding is trained on at once."""
+    shift: int = 4
+    """Random shift of both images in training [px]."""
+    goal_degradation: float = 0.5
+    """Share of the training goals that are blurred and made noisy, as imagined frames are."""
+    proprio_noise: float = 0.02
+    """Noise on the normalised proprioception in training (its range is 2)."""
+    steps: int = 10
+    """Sampling steps."""
+
+    def build(self, facts: DataFacts) -> "GoalPolicy":
+        return GoalPolicy(self, facts)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyBatch:
+    """Network input; actions only in training."""
+
+    images: UInt8[Tensor, "b 2 y x 3"]
+    """Current and goal."""
+    proprio: Float[Tensor, "b d"]
+    actions: Float[Tensor, "b h a"] | None = None
+    valid: Bool[Tensor, "b h"] | None = None
+
+
+class GoalPolicy(nn.Module):
+    """p(a | current, goal, proprioception)."""
+
+    loss_weights: Mapping[str, float] = {"action": 1.0}
+    proprio_centre: Tensor
+    proprio_gain: Tensor
+
+    def __init__(self, config: GoalPolicyConfig, facts: DataFacts) -> None:
+        super().__init__()
+        self.config, self.facts = config, facts
+        now = Offsets((0,))
+        self.spec = WindowSpec(
+            {
+                "current": Take("rgb.{camera}", now),
+                "goal": Take("rgb.{camera}", GoalWithin(config.goal_nearest, config.goal_farthest)),
+                "proprio": Take("proprio", now),
+                "action": Take("action", Offsets(tuple(range(config.horizon)))),
+            }
+        )
+        self.streams = {"policy": Stream(config.source, self.spec, config.batch_size)}
+        self.objective = objective(config.objective)
+        features = config.features
+        self.image = image_encoder(config.encoder, 6, features)
+        self.coordinates = nn.Sequential(
+            nn.Linear(len(facts.proprio_low), 64), nn.SiLU(), nn.Linear(64, features // 4)
+        )
+        self.unet = ActionUNet(facts.action.dimensions, features + features // 4, config.widths)
+        low, high = torch.tensor(facts.proprio_low), torch.tensor(facts.proprio_high)
+        self.register_buffer("proprio_centre", (high + low) / 2)
+        # Dimensions that never vary (a fixed wrist) stay at zero instead of being blown up.
+        spread = (high - low) / 2
+        self.register_buffer("proprio_gain", torch.where(spread > 1e-3, 1 / spread.clamp_min(1e-3), 0.0))
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    # Training
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        return [{"params": list(self.parameters())}]
+
+    def collate(self, stream: str, windows: Windows) -> PolicyBatch:
+        values = windows.values
+        return PolicyBatch(
+            images=torch.cat([values["current"], values["goal"]], dim=1),
+            proprio=values["proprio"][:, 0],
+            actions=values.get("action"),
+            valid=windows.valid.get("action"),
+        )
+
+    def loss(self, stream: str, batch: PolicyBatch, generator: Generator) -> dict[str, Float[Tensor, "b"]]:
+        """Eq. 6 over actions inside the episode."""
+        assert batch.actions is not None, "a training batch holds actions"
+        assert batch.valid is not None, "a training batch says which actions lie inside the episode"
+        images = _to_unit(_random_shift(batch.images, self.config.shift, generator))
+        images = _degrade_goals(images, self.config.goal_degradation, generator)
+        condition = self._encode(images, batch.proprio, generator)
+        draws = self.config.noise_draws
+        condition = condition.repeat_interleave(draws, 0)
+        actions = batch.actions.repeat_interleave(draws, 0)
+        valid = batch.valid.repeat_interleave(draws, 0)[..., None].float()
+        noise = torch.randn(actions.shape, generator=generator, device=actions.device)
+        levels = self.objective.draw_levels(len(actions), generator)
+        noisy = self.objective.corrupt(actions, noise, levels)
+        error = self.unet(noisy, levels, condition).float() - self.objective.target(actions, noise, levels)
+        per_draw = (error.square() * valid).sum((1, 2)) / (valid.sum((1, 2)) * actions.shape[-1]).clamp_min(1)
+        return {"action": per_draw.view(-1, draws).mean(1)}
+
+    def _encode(
+        self, images: Float[Tensor, "b 2 c y x"], proprio: Tensor, generator: Generator | None = None
+    ) -> Float[Tensor, "b d"]:
+        coordinates = (proprio - self.proprio_centre) * self.proprio_gain
+        if generator is not None and self.config.proprio_noise:
+            noise = torch.randn(coordinates.shape, generator=generator, device=coordinates.device)
+            coordinates = coordinates + self.config.proprio_noise * noise
+        features = [self.image(rearrange(images, "b s c y x -> b (s c) y x")), self.coordinates(coordinates)]
+        return torch.cat(features, dim=-1)
+
+    # Acting
+
+    @property
+    def request(self) -> ViewRequest:
+        height, width = self.facts.image_size
+        return ViewRequest(cameras=self.facts.cameras, height=height, width=width, crop=self.facts.crop)
+
+    @torch.inference_mode()
+    def act(self, observation: Observation, goal: Image | None, generator: Generator) -> ActionChunk:
+        """The next H actions towards `goal` in the observation's only view; without one, towards staying."""
+        batch = self.batch_from(observation, goal)
+        condition = self._encode(_to_unit(batch.images), batch.proprio)
+        shape = (1, self.config.horizon, self.facts.action.dimensions)
+        noise = torch.randn(shape, generator=generator, device=generator.device)
+        actions = self.objective.sample(
+            lambda noisy, levels: self.unet(noisy, levels, condition), noise, self.config.steps
+        )
+        return ActionChunk(actions[0].clamp(-1, 1).float().cpu().numpy())
+
+    def batch_from(self, observation: Observation, goal: Image | None) -> PolicyBatch:
+        """The same batch as from the store: current and goal view of the only camera."""
+        (camera,) = observation.views
+        device = self.proprio_centre.device
+        frames = {"current": [observation], "proprio": [observation]}
+        windows = from_observations(frames, self.spec, camera, device=device)
+        goal_row = (
+            windows.values["current"] if goal is None else torch.from_numpy(goal)[None, None].to(device)
+        )
+        return self.collate("policy", Windows({**windows.values, "goal": goal_row}, {}, windows.instructions))
+
+
+def _to_unit(images: UInt8[Tensor, "b s y x 3"]) -> Float[Tensor, "b s 3 y x"]:
+    """uint8 -> [-1, 1]."""
+    return rearrange(images, "b s y x c -> b s c y x").float() / 127.5 - 1
+
+
+def _random_shift(
+    images: UInt8[Tensor, "b s y x 3"], most: int, generator: Generator
+) -> UInt8[Tensor, "b s y x 3"]:
+    """Shift every example's images alike by up to `most` pixels; the border is repeated."""
+    if not most:
+        return images
+    b, _, height, width, _ = images.shape
+    device = images.device
+    moves = torch.randint(-most, most + 1, (2, b, 1), generator=generator, device=device)
+    rows = (torch.arange(height, device=device) + moves[0]).clamp(0, height - 1)
+    columns = (torch.arange(width, device=device) + moves[1]).clamp(0, width - 1)
+    example = torch.arange(b, device=device)[:, None, None]
+    return (
+        images.transpose(1, 3).transpose(1, 2)[example, rows[:, :, None], columns[:, None, :]].movedim(3, 1)
+    )
+
+
+def _degrade_goals(
+    images: Float[Tensor, "b 2 3 y x"], share: float, generator: Generator
+) -> Float[Tensor, "b 2 3 y x"]:
+    """Blur a share of the goals and add noise: an imagined frame is never as sharp as a rendered one."""
+    if not share:
+        return images
+    current, goal = images.unbind(1)
+    chosen = torch.rand(len(goal), 1, 1, 1, generator=generator, device=goal.device) < share
+    blurred = F.avg_pool2d(F.pad(goal, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    blurred = blurred + 0.04 * torch.randn(goal.shape, generator=generator, device=goal.device)
+    return torch.stack([current, torch.where(chosen, blurred, goal)], dim=1)
