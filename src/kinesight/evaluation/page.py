@@ -1,0 +1,291 @@
+"""What the report's template shows, computed from results: plain values and small pictures."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, median
+
+from markupsafe import Markup
+
+from kinesight.evaluation import charts
+from kinesight.evaluation.compare import Comparison, Row, compare, layout, p_text
+from kinesight.evaluation.gallery import GalleryItem, Segment, case_name, read_items, read_strip
+from kinesight.evaluation.results import Results
+from kinesight.evaluation.statistics import DIFFICULTY, Proportion, difficulty_of, proportion
+from kinesight.types.results import EpisodeResult
+
+FAILURES_SHOWN, SUCCESSES_SHOWN = 12, 12
+INLINE_BYTES = 7_000_000
+"""Pictures and videos on the page; in base64 they grow by a third."""
+
+
+def percent(rate: float) -> str:
+    return f"{100 * rate:.1f}"
+
+
+def number(value: int | float | None, digits: int = 1) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def duration(seconds: float) -> str:
+    """With the two units that matter."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    success: Proportion
+    bar: Markup
+    layouts: int
+    facts: tuple[tuple[str, str], ...]
+    """Label and value of the small figures beside the rate."""
+
+
+def headline(main: Results) -> Headline:
+    solved = [episode.steps for episode in main.episodes if episode.success]
+    facts = [("median steps to success", number(median(solved), 0) if solved else "–")]
+    for kind, label in (("plan", "plans an episode"), ("imagine", "imagined videos an episode")):
+        average = _mean_count(main.episodes, kind)
+        facts += [(label, number(average))] if average is not None else []
+    rejected = sum(_count(episode, "reject") or 0 for episode in main.episodes)
+    facts += [("videos rejected", str(rejected))] if rejected else []
+    wall = [episode.timings_s["wall"] for episode in main.episodes if "wall" in episode.timings_s]
+    facts += [("time an episode", duration(mean(wall)))] if wall else []
+    layouts = len({layout(case) for case in main.cases})
+    return Headline(main.success, charts.interval_bar(main.success, width=420), layouts, tuple(facts))
+
+
+COUNT_NAMES: Mapping[str, tuple[str, ...]] = {
+    "plan": ("plans", "plan"),
+    "imagine": ("videos", "imagine", "imagined"),
+    "reject": ("rejected", "reject"),
+}
+
+
+def _count(episode: EpisodeResult, kind: str) -> int | None:
+    return next((episode.counts[name] for name in COUNT_NAMES[kind] if name in episode.counts), None)
+
+
+def _mean_count(episodes: Sequence[EpisodeResult], kind: str) -> float | None:
+    """Mean over the episodes; None where no episode counts the kind at all."""
+    counts = [_count(episode, kind) for episode in episodes]
+    if all(count is None for count in counts):
+        return None
+    return float(mean(count or 0 for count in counts))
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    name: str
+    text: str
+    share: float
+
+
+def phases(seconds: Mapping[str, float]) -> tuple[Phase, ...]:
+    total = sum(seconds.values()) or 1.0
+    return tuple(Phase(name, duration(value), value / total) for name, value in seconds.items())
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonRow:
+    row: Row
+    bar: Markup
+    difference: str
+    difference_bar: Markup
+    p: str
+    layout_p: str
+    discordant: str
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonTable:
+    comparison: Comparison
+    rows: tuple[ComparisonRow, ...]
+    by_layout: bool
+
+
+def comparison(main: Results, rows: Mapping[str, Results]) -> ComparisonTable | None:
+    """The agent above its controls; None without controls."""
+    if not rows:
+        return None
+    table = compare([main, *rows.values()], [main.agent, *rows])
+    paired = [row.paired for row in table.rows if row.paired is not None]
+    limits = [abs(limit) for p in paired for limit in (p.difference_95.low, p.difference_95.high)]
+    reach = min(1.0, max(0.1, *limits) * 1.05)
+    shown = tuple(_comparison_row(row, reach) for row in table.rows)
+    return ComparisonTable(table, shown, any(row.layout_p is not None for row in table.rows))
+
+
+def _comparison_row(row: Row, reach: float) -> ComparisonRow:
+    kind = "main" if row.paired is None else "control"
+    bar = charts.interval_bar(row.success, kind, 180)
+    if row.paired is None:
+        return ComparisonRow(row, bar, "", Markup(""), "", "", "")
+    return ComparisonRow(
+        row=row,
+        bar=bar,
+        difference=f"{100 * row.paired.difference:+.1f}".replace("-", "−"),
+        difference_bar=charts.difference_bar(row.paired.difference, row.paired.difference_95, reach),
+        p=p_text(row.paired.mcnemar_p),
+        layout_p="–" if row.layout_p is None else p_text(row.layout_p),
+        discordant=f"{row.paired.only_first} / {row.paired.only_second}",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """A task, or a group of tasks in bold."""
+
+    name: str
+    group: bool
+    success: Proportion
+    bar: Markup
+    steps: float | None
+    plans: float | None
+    videos: float | None
+    wall_s: float | None
+    slowest: str
+    """The stage other than the whole that takes the longest, with its seconds an episode."""
+
+
+def task_rows(main: Results) -> tuple[TaskRow, ...]:
+    """By task; under the names of the difficulty groups where the tasks belong to more than one."""
+    groups = {task: difficulty_of(task) for task in main.tasks}
+    if None in groups.values() or len(set(groups.values())) < 2:
+        return tuple(_task_row(task, main.of_task(task)) for task in main.tasks)
+    shown: list[TaskRow] = []
+    for group in DIFFICULTY:
+        tasks = [task for task in main.tasks if groups[task] == group]
+        if tasks:
+            together = [episode for task in tasks for episode in main.of_task(task)]
+            shown.append(_task_row(group, together, group=True))
+            shown += [_task_row(task, main.of_task(task)) for task in tasks]
+    return tuple(shown)
+
+
+def _task_row(name: str, episodes: Sequence[EpisodeResult], *, group: bool = False) -> TaskRow:
+    success = proportion(episode.success for episode in episodes)
+    steps = [episode.steps for episode in episodes if episode.success]
+    stages = {stage for episode in episodes for stage in episode.timings_s}
+    seconds = {stage: mean(episode.timings_s.get(stage, 0.0) for episode in episodes) for stage in stages}
+    wall = seconds.pop("wall", None)
+    slowest = max(seconds, key=lambda stage: seconds[stage], default=None)
+    return TaskRow(
+        name=name,
+        group=group,
+        success=success,
+        bar=charts.interval_bar(success, "group" if group else "main", 220),
+        steps=float(mean(steps)) if steps else None,
+        plans=_mean_count(episodes, "plan"),
+        videos=_mean_count(episodes, "imagine"),
+        wall_s=wall,
+        slowest="" if slowest is None else f"{slowest} {seconds[slowest]:.1f} s",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TaskMatrix:
+    agents: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[float, ...]], ...]
+    """Task and the agents' success rates."""
+
+
+def task_matrix(main: Results, rows: Mapping[str, Results]) -> TaskMatrix | None:
+    """Success by task and agent; None where one number says it all."""
+    if not rows or len(main.tasks) < 2:
+        return None
+    agents = [main, *rows.values()]
+
+    def rate(results: Results, task: str) -> float:
+        return proportion(episode.success for episode in results.of_task(task)).rate
+
+    body = tuple((task, tuple(rate(agent, task) for agent in agents)) for task in main.tasks)
+    return TaskMatrix((main.agent, *rows), body)
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    segment: Segment
+    plan: str
+    """Empty where it is that of the segment before."""
+    imagined: str
+    seen: str
+    """Data addresses; empty where there is no strip."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    item: GalleryItem
+    name: str
+    strips: tuple[Strip, ...]
+    video: str
+    timeline: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    cards: tuple[Card, ...]
+    failures: int
+    successes: int
+    kept_failures: int
+    kept_successes: int
+
+
+def gallery(out: Path, main: Results) -> Gallery | None:
+    """Failures first, tasks in turn, within the page's size; None if nothing was kept."""
+    evaluated = set(main.cases)
+    items = [item for item in read_items(out) if item.case in evaluated]
+    if not items:
+        return None
+    failures = [item for item in items if not item.success]
+    successes = [item for item in items if item.success]
+    chosen = _in_turn(failures)[:FAILURES_SHOWN] + _in_turn(successes)[:SUCCESSES_SHOWN]
+    cards: list[Card] = []
+    left = INLINE_BYTES
+    for item in chosen:
+        card, size = _card(out, item)
+        if size > left:
+            break
+        left -= size
+        cards.append(card)
+    shown = sum(not card.item.success for card in cards)
+    return Gallery(tuple(cards), shown, len(cards) - shown, len(failures), len(successes))
+
+
+def _in_turn(items: Sequence[GalleryItem]) -> list[GalleryItem]:
+    """First of every task, second of every task, …"""
+    seen: dict[str, int] = {}
+    keyed = []
+    for item in items:
+        seen[item.case.task] = seen.get(item.case.task, 0) + 1
+        keyed.append((seen[item.case.task], item))
+    return [item for _, item in sorted(keyed, key=lambda pair: pair[0])]
+
+
+def _card(out: Path, item: GalleryItem) -> tuple[Card, int]:
+    size = 0
+
+    def inline(data: bytes, kind: str) -> str:
+        nonlocal size
+        size += len(data)
+        return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+    def picture(name: str) -> str:
+        return inline(read_strip(out, item, name), "image/jpeg") if name else ""
+
+    earlier = ("", *(segment.plan for segment in item.segments))
+    strips = tuple(
+        Strip(s, s.plan if s.plan != before else "", picture(s.imagined), picture(s.seen))
+        for s, before in zip(item.segments, earlier, strict=False)
+    )
+    name = case_name(item.case)
+    video = out / "videos" / f"{name}.mp4"
+    address = inline(video.read_bytes(), "video/mp4") if video.is_file() else ""
+    return Card(item, name, strips, address, charts.timeline(item.events, item.steps)), size

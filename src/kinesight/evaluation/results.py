@@ -1,0 +1,238 @@
+"""What an evaluation leaves: `results.json`, one record an episode and the numbers that follow from them.
+
+The summary is computed, never given: a file whose summary does not follow from its episodes is refused.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from kinesight.evaluation.statistics import Proportion, proportion
+from kinesight.types.case import Case
+from kinesight.types.decision import Event
+from kinesight.types.errors import DataError
+from kinesight.types.files import write_atomic
+from kinesight.types.results import EpisodeResult
+from kinesight.types.serial import from_jsonable, parse_json, to_json
+
+SCHEMA = 1
+FILE_NAME = "results.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """One agent on one list of cases."""
+
+    agent: str
+    protocol: str
+    """The start, "standard" or "shifted", and the subset's name if it is one."""
+    episodes: tuple[EpisodeResult, ...]
+    recipe: str = ""
+    checkpoints: Mapping[str, str] = field(default_factory=dict)
+    """Stage -> hash of the weights."""
+    privileged: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Of the software, with "commit" and "date"; see `kinesight.evaluation.provenance`."""
+    hardware: Mapping[str, str] = field(default_factory=dict)
+    command: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.episodes:
+            raise DataError(f"results of {self.agent!r} hold no episode")
+        seen: set[Case] = set()
+        for case in self.cases:
+            if case in seen:
+                raise DataError(f"results of {self.agent!r} hold one case twice: {case}")
+            seen.add(case)
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        return tuple(episode.case for episode in self.episodes)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """In the order of the episodes."""
+        return tuple(dict.fromkeys(case.task for case in self.cases))
+
+    @property
+    def success(self) -> Proportion:
+        return proportion(episode.success for episode in self.episodes)
+
+    def of_task(self, task: str) -> tuple[EpisodeResult, ...]:
+        return tuple(episode for episode in self.episodes if episode.case.task == task)
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """An `Event` in a file; its video is for those who draw and is left out."""
+
+    step: int
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeRecord:
+    """An `EpisodeResult` in a file."""
+
+    case: Case
+    success: bool
+    steps: int
+    counts: Mapping[str, int]
+    timings_s: Mapping[str, float]
+    metrics: Mapping[str, float]
+    events: tuple[EventRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSummary:
+    episodes: int
+    success_rate: float
+    wilson_95: tuple[float, float]
+    steps: float | None
+    """Mean over the successes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    episodes: int
+    success_rate: float
+    wilson_95: tuple[float, float]
+    per_task: Mapping[str, TaskSummary]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """`results.json`, field by field."""
+
+    schema: int
+    agent: str
+    recipe: str
+    checkpoints: Mapping[str, str]
+    privileged: tuple[str, ...]
+    protocol: str
+    versions: Mapping[str, str]
+    hardware: Mapping[str, str]
+    command: str
+    episodes: tuple[EpisodeRecord, ...]
+    summary: Summary
+
+
+def summarize(results: Results) -> Summary:
+    """Count, rate and interval over all episodes and by task."""
+    total = results.success
+    per_task = {task: _summarize_task(results.of_task(task)) for task in results.tasks}
+    return Summary(total.episodes, total.rate, _limits(total), per_task)
+
+
+def _summarize_task(episodes: Sequence[EpisodeResult]) -> TaskSummary:
+    success = proportion(episode.success for episode in episodes)
+    steps = [episode.steps for episode in episodes if episode.success]
+    mean_steps = sum(steps) / len(steps) if steps else None
+    return TaskSummary(success.episodes, success.rate, _limits(success), mean_steps)
+
+
+def _limits(value: Proportion) -> tuple[float, float]:
+    return value.wilson_95.low, value.wilson_95.high
+
+
+def to_record(episode: EpisodeResult) -> EpisodeRecord:
+    return EpisodeRecord(
+        case=episode.case,
+        success=episode.success,
+        steps=episode.steps,
+        counts=episode.counts,
+        timings_s=episode.timings_s,
+        metrics=episode.metrics,
+        events=tuple(EventRecord(event.step, event.kind, event.reason) for event in episode.events),
+    )
+
+
+def from_record(record: EpisodeRecord) -> EpisodeResult:
+    """Inverse of `to_record`, but for the videos of its events."""
+    return EpisodeResult(
+        case=record.case,
+        success=record.success,
+        steps=record.steps,
+        counts=record.counts,
+        timings_s=record.timings_s,
+        metrics=record.metrics,
+        events=tuple(Event(event.step, event.kind, event.reason) for event in record.events),
+    )
+
+
+def write_results(path: Path, results: Results) -> Path:
+    """Write `results.json` (the file itself, or into a folder) at once or not at all; returns the file."""
+    file = _file(path)
+    document = Document(
+        schema=SCHEMA,
+        agent=results.agent,
+        recipe=results.recipe,
+        checkpoints=results.checkpoints,
+        privileged=results.privileged,
+        protocol=results.protocol,
+        versions=results.versions,
+        hardware=results.hardware,
+        command=results.command,
+        episodes=tuple(to_record(episode) for episode in results.episodes),
+        summary=summarize(results),
+    )
+    write_atomic(file, to_json(document))
+    return file
+
+
+def read_results(path: Path) -> Results:
+    """Read a `results.json` or the folder that holds one; what is not exactly one is a `DataError`."""
+    file = _file(path)
+    document = _load(file)
+    try:
+        results = Results(
+            agent=document.agent,
+            protocol=document.protocol,
+            episodes=tuple(from_record(record) for record in document.episodes),
+            recipe=document.recipe,
+            checkpoints=document.checkpoints,
+            privileged=document.privileged,
+            versions=document.versions,
+            hardware=document.hardware,
+            command=document.command,
+        )
+    except DataError as error:
+        raise DataError(f"{file}: {error}") from error
+    _check_summary(file, document.summary, summarize(results))
+    return results
+
+
+def _file(path: Path) -> Path:
+    return path if path.suffix == ".json" else path / FILE_NAME
+
+
+def _load(file: Path) -> Document:
+    try:
+        text = file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: cannot be read ({error}); `kinesight evaluate` writes it") from error
+    data = parse_json(text, str(file))
+    if not isinstance(data, dict) or "schema" not in data:
+        raise DataError(f"{file}: not the results of an evaluation, 'schema' is missing")
+    if data["schema"] != SCHEMA:
+        raise DataError(f"{file}: schema {data['schema']!r}, this version reads schema {SCHEMA}")
+    return from_jsonable(Document, data, str(file))
+
+
+def _check_summary(file: Path, stored: Summary, computed: Summary) -> None:
+    """Name the first number that does not follow from the episodes."""
+    found, expected = dict(_flatten("summary", asdict(stored))), dict(_flatten("summary", asdict(computed)))
+    for name in sorted(found.keys() | expected.keys()):
+        a, b = found.get(name), expected.get(name)
+        if a != b and (a is None or b is None or abs(a - b) > 1e-6):
+            raise DataError(f"{file}: {name} is {a}, but the episodes give {b}")
+
+
+def _flatten(name: str, value: object) -> list[tuple[str, int | float | None]]:
+    if isinstance(value, Mapping):
+        return [leaf for key, item in value.items() for leaf in _flatten(f"{name}.{key}", item)]
+    if isinstance(value, tuple | list):
+        return [leaf for index, item in enumerate(value) for leaf in _flatten(f"{name}[{index}]", item)]
+    assert value is None or isinstance(value, int | float), "a summary holds numbers only"
+    return [(name, value)]

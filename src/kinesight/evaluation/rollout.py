@@ -1,0 +1,152 @@
+"""Runs an agent on cases: in case order, on any number of processes, to the same results.
+
+Every process builds the agent once and computes on one thread: the sums of a tensor product depend on how
+many threads share it. Only `timings_s` differs from run to run.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from kinesight.agents.episode import run_episode
+from kinesight.data.parallel import ordered_map
+from kinesight.evaluation.journal import Journal
+from kinesight.evaluation.recording import Recorder, Recording, Shelf
+from kinesight.evaluation.results import from_record, to_record
+from kinesight.evaluation.statistics import Proportion
+from kinesight.interfaces.agent import Agent
+from kinesight.interfaces.environment import Environment
+from kinesight.types.case import Case
+from kinesight.types.errors import UsageError
+from kinesight.types.results import EpisodeResult
+
+MakeAgent = Callable[[], Agent]
+MakeEnvironment = Callable[[Case], Environment]
+
+
+def cases(
+    env: str, tasks: Sequence[str], seeds: Sequence[int], cameras: Sequence[str], start: str = "standard"
+) -> list[Case]:
+    """Every task with every seed from every camera, in this order of nesting."""
+    for name, values in (("task", tasks), ("seed", seeds), ("camera", cameras)):
+        if not values:
+            raise UsageError(f"an evaluation needs one {name} at least")
+        if len(set(values)) < len(values):
+            raise UsageError(f"a {name} stands twice in {', '.join(map(str, values))}")
+    return [Case(env, task, seed, camera, start) for task in tasks for seed in seeds for camera in cameras]
+
+
+def evaluate(
+    make_agent: MakeAgent,
+    make_environment: MakeEnvironment,
+    cases: Sequence[Case],
+    workers: int = 1,
+    *,
+    journal: Journal | None = None,
+    recording: Recording | None = None,
+    limit: int | None = None,
+    progress: bool = True,
+) -> list[EpisodeResult]:
+    """One result a case, in the order of the cases.
+
+    With a journal, finished episodes are kept in its folder and not run again; a `recording` goes to the same
+    folder. With several workers both callables must pickle: a module's function or a `functools.partial`.
+    """
+    if recording is not None and journal is None:
+        raise ValueError("a recording needs a journal, whose folder it is written to")
+    done = {} if journal is None else journal.finished()
+    remaining = [case for case in cases if case not in done]
+    out = None if journal is None else journal.out
+    job = _Job(make_agent, make_environment, out, recording, limit)
+    shelf = None if recording is None or out is None else Shelf(recording, out)
+    results: list[EpisodeResult] = []
+    with _one_thread(), _meter(len(cases), progress) as tell:
+        fresh = ordered_map(_run, remaining, min(workers, len(remaining)), _build, job)
+        for case in cases:
+            known = done.get(case)
+            result = known if known is not None else next(fresh)
+            assert result.case == case, f"asked for {case}, got {result.case}"
+            if shelf is not None:
+                shelf.place(result)
+            if journal is not None and known is None:
+                journal.append(result)
+            results.append(result)
+            tell(results, known is None)
+    return results
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What a process needs to run episodes."""
+
+    make_agent: MakeAgent
+    make_environment: MakeEnvironment
+    out: Path | None
+    recording: Recording | None
+    limit: int | None
+
+
+_process: tuple[_Job, Agent] | None = None
+"""The job and the agent of this process, built once by `_build`."""
+
+
+def _build(job: _Job) -> None:
+    global _process
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    _process = (job, job.make_agent())
+
+
+def _run(case: Case) -> EpisodeResult:
+    assert _process is not None, "every process starts with _build"
+    job, agent = _process
+    subscribers = [Recorder(job.recording, job.out)] if job.recording and job.out else []
+    result = run_episode(job.make_environment(case), agent, subscribers, job.limit)
+    # Imagined videos have been drawn by now; they would only burden the way between processes.
+    return from_record(to_record(result))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """This process may run the episodes itself: it gets the workers' thread count, and its own back."""
+    global _process
+    threads, opencv_threads = torch.get_num_threads(), cv2.getNumThreads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        cv2.setNumThreads(opencv_threads)
+        _process = None
+
+
+@contextmanager
+def _meter(total: int, visible: bool) -> Iterator[Callable[[Sequence[EpisodeResult], bool], None]]:
+    """A bar with rate, time left and the success so far."""
+    columns = (
+        TextColumn("evaluate"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(), TextColumn("{task.fields[success]}"),
+    )  # fmt: skip
+    started, run = time.monotonic(), 0
+    bar = Progress(*columns, console=Console(stderr=True), disable=not visible)
+    with bar:
+        task = bar.add_task("evaluate", total=total, rate="", success="")
+
+        def tell(results: Sequence[EpisodeResult], fresh: bool) -> None:
+            nonlocal run
+            run += fresh
+            rate = run / max(time.monotonic() - started, 1e-9)
+            solved = Proportion(sum(result.success for result in results), len(results))
+            interval = solved.wilson_95
+            success = (
+                f"success {100 * solved.rate:.0f} % ({100 * interval.low:.0f}–{100 * interval.high:.0f})"
+            )
+            bar.update(task, completed=len(results), rate=f"{rate:.2f}/s", success=success)
+
+        yield tell

@@ -1,0 +1,159 @@
+"""How sure a success rate is, and whether two agents differ on the same cases.
+
+One rate: Wilson's score interval. Two agents on the same cases: McNemar's exact test on the discordant pairs
+and Tango's score interval for the difference of paired proportions (Statistics in Medicine 17, 1998), which
+is McNemar's asymptotic test turned into an interval: it holds zero exactly when |b - c| / sqrt(b + c) < 1.96.
+
+Both treat cases as independent. Several cameras that look at one layout are not; `permutation_p` swaps the
+two agents a whole layout at a time and equals McNemar's exact test where every layout has one case.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.optimize import root_scalar
+from scipy.stats import binomtest, norm
+
+DIFFICULTY: Mapping[str, tuple[str, ...]] = {
+    "easy": (
+        "door-open", "door-close", "button-press", "button-press-topdown",
+        "faucet-close", "faucet-open", "handle-press",
+    ),
+    "medium": ("hammer", "basketball"),
+    "hard": ("assembly",),
+    "very hard": ("shelf-place",),
+}  # fmt: skip
+"""Groups of Meta-World tasks as Spatial Policy reports them."""
+
+Z_95 = float(norm.ppf(0.975))
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Limits of a 95 % interval."""
+
+    low: float
+    high: float
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True)
+class Proportion:
+    """Successes out of episodes."""
+
+    successes: int
+    episodes: int
+
+    def __post_init__(self) -> None:
+        if self.episodes < 1 or not 0 <= self.successes <= self.episodes:
+            raise ValueError(f"expected 0 <= successes <= episodes and an episode at least, got {self}")
+
+    @property
+    def rate(self) -> float:
+        return self.successes / self.episodes
+
+    @cached_property
+    def wilson_95(self) -> Interval:
+        interval = binomtest(self.successes, self.episodes).proportion_ci(0.95, method="wilson")
+        return Interval(float(interval.low), float(interval.high))
+
+
+@dataclass(frozen=True)
+class PairedCounts:
+    """Outcomes of two agents on the same cases."""
+
+    both: int
+    only_first: int
+    only_second: int
+    neither: int
+
+    @property
+    def pairs(self) -> int:
+        return self.both + self.only_first + self.only_second + self.neither
+
+    @property
+    def difference(self) -> float:
+        """Success rate of the first minus that of the second."""
+        return (self.only_first - self.only_second) / self.pairs
+
+    @cached_property
+    def difference_95(self) -> Interval:
+        return tango_interval(self.only_first, self.only_second, self.pairs)
+
+    @cached_property
+    def mcnemar_p(self) -> float:
+        return mcnemar(self.only_first, self.only_second)
+
+
+def proportion(outcomes: Iterable[bool]) -> Proportion:
+    values = list(outcomes)
+    return Proportion(sum(values), len(values))
+
+
+def paired_counts(first: Sequence[bool], second: Sequence[bool]) -> PairedCounts:
+    """Count the four outcomes of paired successes, which stand in the same order of cases."""
+    a, b = np.asarray(first, bool), np.asarray(second, bool)
+    if a.shape != b.shape or a.size == 0:
+        raise ValueError(f"paired outcomes need equal, positive numbers of cases, got {a.size} and {b.size}")
+    return PairedCounts(int((a & b).sum()), int((a & ~b).sum()), int((~a & b).sum()), int((~a & ~b).sum()))
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Two-sided exact p: a fair coin decides each discordant pair. 1 where no pair is discordant."""
+    discordant = only_first + only_second
+    return float(binomtest(only_first, discordant, 0.5).pvalue) if discordant else 1.0
+
+
+def tango_interval(only_first: int, only_second: int, pairs: int, z: float = Z_95) -> Interval:
+    """The differences that the score test does not reject; zero width never, not even without discordance."""
+    edge = 1.0 - 1e-12
+
+    def limit(target: float) -> float:
+        def excess(delta: float) -> float:
+            return _score(delta, only_first, only_second, pairs) - target
+
+        # The score falls with delta; at an estimate of ±1 it never crosses, and the limit is that end.
+        if excess(-edge) <= 0:
+            return -1.0
+        if excess(edge) >= 0:
+            return 1.0
+        return float(root_scalar(excess, bracket=(-edge, edge), xtol=1e-12).root)
+
+    return Interval(limit(z), limit(-z))
+
+
+def _score(delta: float, only_first: int, only_second: int, pairs: int) -> float:
+    """Tango's statistic at a hypothetical difference, with the constrained estimate of P(only second)."""
+    linear = (2 * pairs - only_first + only_second) * delta - only_first - only_second
+    constant = -only_second * delta * (1 - delta)
+    second = (math.sqrt(max(linear**2 - 8 * pairs * constant, 0.0)) - linear) / (4 * pairs)
+    variance = pairs * (2 * second + delta * (1 - delta))
+    numerator = only_first - only_second - pairs * delta
+    if variance <= 0:
+        return 0.0 if numerator == 0 else math.copysign(math.inf, numerator)
+    return numerator / math.sqrt(variance)
+
+
+def permutation_p(first: Sequence[bool], second: Sequence[bool], clusters: Sequence[object]) -> float:
+    """Exact two-sided p of the difference when the two agents are swapped one whole cluster at a time."""
+    totals: dict[object, int] = {}
+    for a, b, cluster in zip(first, second, clusters, strict=True):
+        totals[cluster] = totals.get(cluster, 0) + int(a) - int(b)
+    steps = [abs(total) for total in totals.values() if total]
+    reach = sum(steps)
+    chance = np.zeros(2 * reach + 1)  # index: signed sum + reach
+    chance[reach] = 1.0
+    for step in steps:
+        chance = 0.5 * (np.roll(chance, step) + np.roll(chance, -step))
+    sums = np.abs(np.arange(-reach, reach + 1))
+    return min(1.0, float(chance[sums >= abs(sum(totals.values()))].sum()))
+
+
+def difficulty_of(task: str) -> str | None:
+    """Name of the group that lists the task."""
+    return next((name for name, tasks in DIFFICULTY.items() if task in tasks), None)
