@@ -1,0 +1,92 @@
+"""Hindsight plans against the geometric planner on the simulator's scripted expert.
+
+A video model learns from the one and is used with the other. `python tests/planning/test_agreement.py`
+prints the table over more episodes.
+"""
+
+import numpy as np
+import pytest
+
+from kinesight.envs.catalogue import expert, make
+from kinesight.language.plan_text import direction_signs, encode_plan
+from kinesight.planning.geometric import GeometricPlanner
+from kinesight.planning.hindsight import hindsight_plans
+from kinesight.planning.task_motions import TASK_MOTIONS
+from kinesight.types.observation import ViewRequest
+from kinesight.types.plan import PAD_VERB
+
+CAMERAS = ("corner", "corner2", "corner3")
+
+
+def played(task: str, seed: int, start: str, noise_std: float = 0.0) -> list:
+    """What is seen of one episode of the expert, up to its success; empty where it fails."""
+    environment = make("metaworld", task, seed, start=start, limit=200)
+    agent = expert("metaworld", environment.case, noise_std)
+    result = environment.reset()
+    request = ViewRequest(cameras=CAMERAS, height=1, width=1, rgb=False, scene=True)
+    seen = [environment.observe(request)]
+    while not (result.success or result.truncated):
+        result = environment.step(agent.act(seen[-1]).action)
+        seen.append(environment.observe(request))
+    return seen if result.success else []
+
+
+def compared(task: str, seen: list, camera: str) -> dict[str, float]:
+    """Shares of frames with equal verbs, of equal and of opposite signs; centimetres between distances."""
+    gripper, target = (np.stack([o.scene.points[name] for o in seen]) for name in ("gripper", "target"))
+    opening = np.array([o.proprio[7] for o in seen])
+    view = seen[0].views[camera].camera
+    ours = hindsight_plans(task, gripper, opening, target, seen[0].scene.points["goal"], view)
+    planner = GeometricPlanner(task, camera)
+    theirs = [encode_plan(planner.plan(observation, observation.instruction)) for observation in seen]
+    same, signs, centimetres = [], [], []
+    for t, plan in enumerate(theirs):
+        same.append(bool((plan.verbs == ours[0][t]).all()))
+        for k in range(int((plan.verbs != PAD_VERB).sum()) if same[-1] else 0):
+            pair = (direction_signs(int(ours[1][t, k])), direction_signs(int(plan.directions[k])))
+            signs.append(np.array(pair))
+            centimetres.append(100 * abs(float(ours[2][t, k] - plan.distances_m[k])))
+    products = np.prod(signs, axis=1)
+    return {
+        "verbs": float(np.mean(same)),
+        "first": float(same[0]),
+        "signs": float(np.mean([pair[0] == pair[1] for pair in signs])),
+        "opposite": float(np.mean(products < 0)),
+        "mean_cm": float(np.mean(centimetres)),
+        "q90_cm": float(np.quantile(centimetres, 0.9)),
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Constant:UserWarning")  # of the expert, whose actions are clipped anyway
+@pytest.mark.parametrize("task", TASK_MOTIONS)
+def test_plans_agree_on_the_experts_episodes(task):
+    seen = played(task, 2000, "standard")
+    agreement = compared(task, seen, "corner")
+    assert agreement["first"] == 1.0
+    assert agreement["verbs"] > 0.8
+    assert agreement["signs"] > 0.9
+    assert agreement["opposite"] < 0.02
+    assert agreement["mean_cm"] < 2.5
+
+
+def table(seeds: range, noise_std: float = 0.0) -> None:
+    print("task | episodes | verbs | first | signs | opposite | mean cm | q90 cm")
+    for task in TASK_MOTIONS:
+        episodes = [
+            played(task, seed, start, noise_std) for seed in seeds for start in ("standard", "shifted")
+        ]
+        rows = [compared(task, seen, camera) for seen in episodes if seen for camera in CAMERAS]
+        mean = {name: np.mean([row[name] for row in rows]) for name in rows[0]}
+        print(
+            task,
+            len(rows) // len(CAMERAS),
+            *(f"{value:.3f}" for value in mean.values()),
+            sep=" | ",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    table(range(2000, 2008))
+    table(range(2000, 2004), noise_std=0.5)
