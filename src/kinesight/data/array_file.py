@@ -98,5 +98,8 @@ class ArrayFile:
     def rows(self, key: str, start: int, stop: int) -> np.ndarray:
         """Rows start … stop - 1, fewer where the array ends."""
         self._check(key)
-        last = self.layout[key].shape[0]
-        return self._file.get_slice(key)[min(start, last) : min(stop, last)]
+        layout = self.layout[key]
+        stop = min(stop, layout.shape[0])
+        if start >= stop:  # the library refuses empty slices
+            return np.empty((0, *layout.shape[1:]), layout.dtype)
+        return self._file.get_slice(key)[start:stop]

@@ -105,6 +105,7 @@ class EpisodeStore:
         self._metas: dict[int, Episode] = {}
         for name in self.derived:
             self._check_derived(name)
+        self._check_names()
 
     @classmethod
     def create(cls, path: Path | str, info: DatasetInfo) -> "EpisodeStore":
@@ -209,10 +210,15 @@ class EpisodeStore:
         if missing := set(range(self._count)) - set(stored_indices(folder)):
             present = self._count - len(missing)
             raise DataError(f"{folder} holds {present} of {self._count} episodes; derive again to finish it.")
-        if self._count:
-            stored, new = self._of_episode(0)[0].layout, ArrayFile(file_path(folder, 0)).layout
-            if both := sorted(set(stored) & set(new)):
-                raise DataError(f"{folder}: {', '.join(both)} would hide stored keys of the same name.")
+
+    def _check_names(self) -> None:
+        """No derived key may hide another key."""
+        owner: dict[str, Path] = {}
+        for file in self._of_episode(0) if self._count else ():
+            for key in file.layout:
+                if key in owner:
+                    raise DataError(f"{file.path.parent}: {key!r} would hide the same key of {owner[key]}.")
+                owner[key] = file.path.parent
 
 
 def read_info(path: Path) -> DatasetInfo:
