@@ -20,7 +20,7 @@ class ToyWorld:
 
     def __init__(self, case: Case) -> None:
         self.case = case
-        self.goal = float(np.random.default_rng(case.seed).uniform(1, 8))
+        self.goal = float(np.random.default_rng(case.seed).uniform(1, 9))
 
     def reset(self) -> StepResult:
         self.at, self.time = 0.0, 0

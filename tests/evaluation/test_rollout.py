@@ -37,14 +37,25 @@ def test_cases_nest_tasks_seeds_cameras() -> None:
         cases("toy", ("a",), (1, 1), ("x",))
 
 
-def test_any_number_of_workers_gives_the_same_results(tmp_path: Path) -> None:
+RECORDING = Recording(every=2, size=32, successes=1, failures=9)
+
+
+def recorded(out: Path, workers: int) -> list[EpisodeResult]:
+    journal = Journal(out, "a1")
+    return evaluate(Pusher, ToyWorld, CASES, workers, journal=journal, recording=RECORDING, progress=False)
+
+
+def test_any_number_of_workers_leaves_the_same_behind(tmp_path: Path) -> None:
     threads = torch.get_num_threads()
-    alone = evaluate(Pusher, ToyWorld, CASES, progress=False)
+    alone = recorded(tmp_path / "1", 1)
     assert torch.get_num_threads() == threads
-    together = evaluate(Pusher, ToyWorld, CASES, workers=2, progress=False)
+    together = recorded(tmp_path / "2", 2)
     assert timeless(alone) == timeless(together)
     assert [result.case for result in alone] == CASES
-    assert len({result.success for result in alone}) == 2, "the toy world should be neither easy nor hopeless"
+    for pattern in ("gallery/*/*", "videos/*"):
+        first, second = sorted((tmp_path / "1").glob(pattern)), sorted((tmp_path / "2").glob(pattern))
+        assert [file.name for file in first] == [file.name for file in second]
+        assert [file.read_bytes() for file in first] == [file.read_bytes() for file in second]
 
 
 def test_a_killed_evaluation_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -79,12 +90,9 @@ def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
         Journal(tmp_path, "")
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_recordings_stay_for_failures_and_the_first_successes(tmp_path: Path, workers: int) -> None:
-    recording = Recording(every=2, size=32, successes=1, failures=9)
-    results = evaluate(
-        Pusher, ToyWorld, CASES, workers, journal=Journal(tmp_path, "a1"), recording=recording, progress=False
-    )
+def test_recordings_stay_for_failures_and_the_first_successes(tmp_path: Path) -> None:
+    results = recorded(tmp_path, 1)
+    assert len({result.success for result in results}) == 2, "the toy world is neither easy nor hopeless"
     wanted = []
     for task in ("rise", "climb"):
         own = [result for result in results if result.case.task == task]

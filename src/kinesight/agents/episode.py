@@ -81,7 +81,7 @@ def motion_metrics(positions: Float[np.ndarray, "t 3"]) -> Mapping[str, float]:
 
 
 @contextmanager
-def _timed(timings: Counter[str], stage: str) -> Iterator[None]:
+def _timed(timings: Counter, stage: str) -> Iterator[None]:
     start = time.perf_counter()
     try:
         yield
