@@ -1,9 +1,10 @@
 """Every environment by name. Importing this file loads no simulator; `make` does."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kinesight.envs import metaworld_tables
+from kinesight.envs import metaworld_tables, opengl
 from kinesight.interfaces.agent import Agent
 from kinesight.interfaces.environment import Environment
 from kinesight.types.case import Case
@@ -25,6 +26,8 @@ class Entry:
 
 
 def _metaworld(case: Case, limit: int) -> Environment:
+    if "MUJOCO_GL" in os.environ:
+        opengl.platform()  # says what to install, before MuJoCo fails to load
     from kinesight.envs.metaworld import MetaWorld
 
     return MetaWorld(case, limit)

@@ -10,12 +10,13 @@ constructor's seed only (`reset(seed=)` is ignored there), so every reset builds
 
 import copy
 from functools import cache
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import mujoco
 import numpy as np
 from jaxtyping import Float
 from metaworld.env_dict import ALL_V3_ENVIRONMENTS, ALL_V3_ENVIRONMENTS_GOAL_OBSERVABLE
+from metaworld.sawyer_xyz_env import SawyerXYZEnv
 
 from kinesight.envs.metaworld_tables import CAMERAS, INSTRUCTIONS, crop_window
 from kinesight.envs.mujoco_renderer import camera_pose, renderer, windowed_camera
@@ -37,18 +38,6 @@ SHIFT_DRAWS = 100
 """Draws of a shifted start before a layout counts as solved whatever the arm does."""
 
 
-class Simulation(Protocol):
-    """What is used of a Meta-World environment."""
-
-    model: mujoco.MjModel
-    data: mujoco.MjData
-    max_path_length: int
-    tcp_center: Float[np.ndarray, "3"]
-
-    def reset(self) -> tuple[np.ndarray, dict[str, Any]]: ...
-    def step(self, action: np.ndarray) -> tuple[np.ndarray, Any, bool, bool, dict[str, Any]]: ...
-
-
 class MetaWorld:
     """One episode of one case."""
 
@@ -63,7 +52,7 @@ class MetaWorld:
         self._case = case
         self._limit = limit
         self._instruction = INSTRUCTIONS[case.task]
-        self._simulation: Simulation | None = None
+        self._simulation: SawyerXYZEnv | None = None
         self._state = np.zeros(0)
         self._step = 0
 
@@ -110,7 +99,7 @@ class MetaWorld:
             scene=self._scene(simulation) if request.scene else None,
         )
 
-    def _running(self) -> Simulation:
+    def _running(self) -> SawyerXYZEnv:
         if self._simulation is None:
             raise KinesightError(f"{self._case} was not reset yet.")
         return self._simulation
@@ -121,13 +110,13 @@ class MetaWorld:
         self._state, _, _, _, info = simulation.step(theirs)
         return bool(info["success"] > 0)
 
-    def _proprio(self, simulation: Simulation) -> Float[np.ndarray, "8"]:
+    def _proprio(self, simulation: SawyerXYZEnv) -> Float[np.ndarray, "8"]:
         hand = simulation.data.body("hand")
         w = hand.xquat[0]
         quaternion_xyzw = np.roll(hand.xquat, -1) * (1.0 if w >= 0 else -1.0)  # q and -q turn alike
         return np.concatenate([hand.xpos, quaternion_xyzw, self._state[3:4]]).astype(np.float32)
 
-    def _scene(self, simulation: Simulation) -> Scene:
+    def _scene(self, simulation: SawyerXYZEnv) -> Scene:
         points = {
             "target": self._state[4:7].copy(),
             "goal": self._state[36:39].copy(),
@@ -138,7 +127,7 @@ class MetaWorld:
             points["nail"] = self._state[11:14].copy()
         return Scene(points=points, state=self._state.copy())
 
-    def _view(self, simulation: Simulation, name: str, request: ViewRequest) -> View:
+    def _view(self, simulation: SawyerXYZEnv, name: str, request: ViewRequest) -> View:
         if name not in CAMERAS:
             raise UnknownName("Meta-World camera", name, CAMERAS)
         model, data = simulation.model, simulation.data
@@ -182,7 +171,7 @@ def shift_action(task: str, seed: int, attempt: int = 0) -> Float[np.ndarray, "4
     return np.append(generator.uniform(-1.0, 1.0, size=3), 1.0)
 
 
-def make_simulation(task: str, seed: int) -> Simulation:
+def make_simulation(task: str, seed: int) -> SawyerXYZEnv:
     """What `ALL_V3_ENVIRONMENTS_GOAL_OBSERVABLE[f"{task}-v3-goal-observable"](seed=seed)` gives, faster."""
     simulation = cast(Any, _simulation_class(task))(seed=seed)
     # The step limit is ours: shifted starts are played outside it.

@@ -12,8 +12,6 @@ One process, one thread: start workers with the spawn or forkserver method.
 # mujoco's names come from compiled modules that pyright cannot read.
 
 import atexit
-import ctypes
-import importlib
 import os
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -22,18 +20,10 @@ import mujoco
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, UInt8
 
+from kinesight.envs import opengl
 from kinesight.types.arrays import Matrix4
 from kinesight.types.camera import Camera, CropWindow
-from kinesight.types.errors import KinesightError, MissingDependency, UsageError
-
-BACKENDS = {"egl": "libEGL.so.1", "osmesa": "libOSMesa.so.8", "glfw": ""}
-"""OpenGL platform -> the library it needs; EGL comes first because it is faster (bench/render.py)."""
-
-MISSING_GL = (
-    "No OpenGL library for off-screen rendering was found. Install one with\n"
-    "    apt-get install libegl1 libgl1-mesa-dri libosmesa6\n"
-    f"MUJOCO_GL may be set to choose one: {', '.join(BACKENDS)}."
-)
+from kinesight.types.errors import KinesightError
 
 MAX_CONTEXTS = 16
 """Models whose meshes and textures stay uploaded; the one used longest ago makes room."""
@@ -95,7 +85,6 @@ class SceneRenderer:
         quality.offsamples, quality.shadowsize = 0, 0
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50)
         quality.offsamples, quality.shadowsize = before
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         # Reversed depth as it is stored: float32 keeps its precision far from the camera.
         self._context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
         self._scene = mujoco.MjvScene(model, maxgeom=2 * (model.ngeom + model.nsite) + 100)
@@ -119,7 +108,7 @@ class SceneRenderer:
     ) -> Picture:
         """Draw the present state. `segmentation` holds 0, 1 + geom id, or 1 + ngeom + site id."""
         near, far = (limit * model.stat.extent for limit in (model.vis.map.znear, model.vis.map.zfar))
-        self._fit_buffer(camera.height, camera.width)
+        self._bind_buffer(camera.height, camera.width)
         self._update(model, data, camera)
         self._aim(camera, near, far)
         shape = camera.height, camera.width
@@ -159,11 +148,13 @@ class SceneRenderer:
         mujoco.mjr_render(viewport, self._scene, self._context)
         mujoco.mjr_readPixels(colours, distances, viewport, self._context)
 
-    def _fit_buffer(self, height: int, width: int) -> None:
+    def _bind_buffer(self, height: int, width: int) -> None:
+        """Large enough, and bound: contexts of other models bind theirs."""
         have_height, have_width = self._buffer_size
         if height > have_height or width > have_width:
             self._buffer_size = max(height, have_height), max(width, have_width)
             mujoco.mjr_resizeOffscreen(self._buffer_size[1], self._buffer_size[0], self._context)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
 
     def _aim(self, camera: Camera, near: float, far: float) -> None:
         focal, centre_x, centre_y = camera.K[0, 0], camera.K[0, 2], camera.K[1, 2]
@@ -221,7 +212,7 @@ class _OpenGL:
 
     def __init__(self) -> None:
         self._pid = os.getpid()
-        self._context = _make_context()
+        self._context = opengl.make_context()
         self._renderers: OrderedDict[str, SceneRenderer] = OrderedDict()
 
     def renderer(self, key: str, model: mujoco.MjModel) -> SceneRenderer:
@@ -256,30 +247,3 @@ def renderer(key: str, model: mujoco.MjModel) -> SceneRenderer:
         _shared.append(_OpenGL())
         atexit.register(_shared[0].close)
     return _shared[0].renderer(key, model)
-
-
-def _make_context():
-    chosen = os.environ.get("MUJOCO_GL", "").lower().strip()
-    if chosen and chosen not in BACKENDS:
-        raise UsageError(f"MUJOCO_GL is {chosen!r}; expected one of {', '.join(BACKENDS)}.")
-    name = chosen or next((name for name, library in BACKENDS.items() if library and _loads(library)), "")
-    if not name:
-        raise MissingDependency(MISSING_GL)
-    # Mesa's rasteriser threads cost more than they bring at these sizes, and a crowd of workers stalls.
-    os.environ.setdefault("LP_NUM_THREADS", "0")
-    try:
-        context = importlib.import_module(f"mujoco.{name}").GLContext(64, 64)
-        context.make_current()
-    except Exception as error:  # whatever PyOpenGL and the driver raise: all mean the same to the user
-        raise MissingDependency(
-            f"The OpenGL platform {name!r} does not start: {error}\n{MISSING_GL}"
-        ) from error
-    return context
-
-
-def _loads(library: str) -> bool:
-    try:
-        ctypes.CDLL(library)
-    except OSError:
-        return False
-    return True
