@@ -11,8 +11,8 @@ from jaxtyping import Float
 from kinesight.interfaces.agent import Agent
 from kinesight.interfaces.environment import Environment
 from kinesight.interfaces.subscriber import Subscriber
-from kinesight.types.decision import Event
-from kinesight.types.observation import ViewRequest
+from kinesight.types.decision import Decision, Event
+from kinesight.types.observation import Observation, StepResult, ViewRequest
 from kinesight.types.results import EpisodeResult
 
 
@@ -25,51 +25,73 @@ def run_episode(
 ) -> EpisodeResult:
     """Reset both and act until the first success, truncation, or `limit` steps.
 
-    After a success the agent goes on for `hold_steps` steps, for those who record; the result counts steps up
-    to the success. `timings_s` holds the agent's own stages, "environment" (reset and steps), "render" (what
-    the agent asked to see) and "wall", which includes the subscribers.
+    After a success the agent goes on for `hold_steps` steps, which only the subscribers are told of.
+    `timings_s` holds the agent's own stages, "environment" (reset and steps), "render" (what the agent asked
+    to see) and "wall", which includes everything.
     """
     if limit is not None and limit < 1:
         raise ValueError(f"an episode needs a limit of at least one step, got {limit}")
-    timings: Counter[str] = Counter()
-    events: list[Event] = []
-    positions: list[Float[np.ndarray, "3"]] = []
-    with _timed(timings, "wall"):
-        with _timed(timings, "environment"):
+    account = _Account()
+    with account.timed("wall"):
+        with account.timed("environment"):
             result = environment.reset()
         agent.reset(environment.case)
         for subscriber in subscribers:
             subscriber.start(environment.case, environment)
-        steps, succeeded_at = 0, None
-        while not result.truncated and steps != limit:
-            if succeeded_at is not None and steps >= succeeded_at + hold_steps:
-                break
-            with _timed(timings, "render"):
+        steps = held = 0
+        while not result.truncated and steps != limit and (not account.success or held < hold_steps):
+            held += account.success
+            with account.timed("render"):
                 observation = environment.observe(agent.request())
             decision = agent.act(observation)
-            with _timed(timings, "environment"):
+            with account.timed("environment"):
                 result = environment.step(decision.action)
             steps += 1
-            if succeeded_at is None:
-                positions.append(observation.proprio[:3])
-                events.extend(decision.events)
-                timings.update(decision.timings_s)
-                succeeded_at = steps if result.success else None
+            if not account.success:
+                account.step(observation, decision, result, environment)
             for subscriber in subscribers:
                 subscriber.step(observation, decision, result)
-        positions.append(environment.observe(ViewRequest()).proprio[:3])
     outcome = EpisodeResult(
         case=environment.case,
-        success=succeeded_at is not None,
-        steps=steps if succeeded_at is None else succeeded_at,
-        counts=dict(Counter(event.kind for event in events)),
-        timings_s=dict(timings),
-        metrics=motion_metrics(np.stack(positions)),
-        events=tuple(events),
+        success=account.success,
+        steps=account.steps,
+        counts=dict(Counter(event.kind for event in account.events)),
+        timings_s=dict(account.timings_s),
+        metrics=motion_metrics(np.stack(account.positions)),
+        events=tuple(account.events),
     )
     for subscriber in subscribers:
         subscriber.end(outcome)
     return outcome
+
+
+class _Account:
+    """What the result will say; nothing is added after a success, except time."""
+
+    def __init__(self) -> None:
+        self.success = False
+        self.steps = 0
+        self.events: list[Event] = []
+        self.positions: list[Float[np.ndarray, "3"]] = []
+        self.timings_s: dict[str, float] = {}
+
+    def step(
+        self, observation: Observation, decision: Decision, result: StepResult, environment: Environment
+    ) -> None:
+        self.steps += 1
+        self.success = result.success
+        self.events.extend(decision.events)
+        if not self.positions:
+            self.positions.append(observation.proprio[:3])
+        self.positions.append(environment.observe(ViewRequest()).proprio[:3])
+        for stage, seconds in decision.timings_s.items():
+            self.timings_s[stage] = self.timings_s.get(stage, 0.0) + seconds
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.timings_s[stage] = self.timings_s.get(stage, 0.0) + time.perf_counter() - start
 
 
 def motion_metrics(positions: Float[np.ndarray, "t 3"]) -> Mapping[str, float]:
@@ -78,12 +100,3 @@ def motion_metrics(positions: Float[np.ndarray, "t 3"]) -> Mapping[str, float]:
     if len(positions) > 3:
         metrics["jerk"] = float(np.linalg.norm(np.diff(positions, n=3, axis=0), axis=1).mean())
     return metrics
-
-
-@contextmanager
-def _timed(timings: Counter, stage: str) -> Iterator[None]:
-    start = time.perf_counter()
-    try:
-        yield
-    finally:
-        timings[stage] += time.perf_counter() - start  # type: ignore[assignment]
