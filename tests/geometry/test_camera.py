@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 from kinesight.geometry import camera as geometry
 from kinesight.types.camera import FULL_VIEW, Camera, CropWindow
 
-laws = settings(max_examples=40, deadline=None)
+laws = settings(max_examples=25, deadline=None)
 numbers = st.floats(-3, 3)
 vectors = st.tuples(numbers, numbers, numbers)
 sizes = st.integers(8, 90)

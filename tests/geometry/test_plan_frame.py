@@ -9,7 +9,7 @@ from kinesight.geometry.plan_frame import offset_to_plan, offset_to_row, offset_
 from kinesight.types.camera import Camera
 from kinesight.types.plan import PlanRow
 
-laws = settings(max_examples=40, deadline=None)
+laws = settings(max_examples=25, deadline=None)
 small = st.floats(-1, 1)
 vectors = st.tuples(small, small, small).map(np.array)
 

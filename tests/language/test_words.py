@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from kinesight.language.words import PAD, UNKNOWN, Vocabulary, split_words
 from kinesight.types.errors import DataError
 
-laws = settings(deadline=None)
+laws = settings(max_examples=50, deadline=None)
 SENTENCES = ["Open the door.", "close the DOOR", "press the button from the top-down side"]
 
 

@@ -46,7 +46,7 @@ class FrameMatchingConfig:
     """Steps after which the next goal is taken in any case."""
     blur_px: float = 1.0
     """Gaussian blur of both frames, so that a soft imagined frame can match a sharp real one."""
-    slack_px: float = 0.6
+    slack_px: float = 1.0
     """Shift of the goal along x and y that still counts as the goal."""
     change: int = 16
     """Grey levels (0-255) by which a pixel must differ between reference and goal to count."""
