@@ -93,7 +93,7 @@ def test_a_process_ends_cleanly(platform: str):
         "for e in environments:\n"
         "    e.reset(); assert e.observe(ViewRequest(cameras=('corner',))).views['corner'].rgb.any()\n"
     )
-    environment = {**os.environ, "MUJOCO_GL": platform}
+    environment = {**os.environ, "MUJOCO_GL": platform, "PYOPENGL_PLATFORM": ""}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -1,5 +1,6 @@
 """Meta-World's scripted experts as agents, and noisy execution of any agent with clean labels."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -38,7 +39,10 @@ class ScriptedExpert:
 
     def act(self, observation: Observation) -> Decision:
         assert observation.scene is not None, "the expert asked for the scene"
-        theirs = np.clip(self._policy.get_action(observation.scene.state), -1.0, 1.0)
+        with warnings.catch_warnings():
+            # "Constant(s) may be too high": about the same clipping, once for every policy file
+            warnings.simplefilter("ignore", UserWarning)
+            theirs = np.clip(self._policy.get_action(observation.scene.state), -1.0, 1.0)
         ours = np.append(theirs[:3], -theirs[3]).astype(np.float32)  # Meta-World's +1 closes the gripper
         return Decision(action=ours)
 
