@@ -1,0 +1,64 @@
+"""`kinesight collect`"""
+
+from pathlib import Path
+
+
+def collect(
+    out: Path,
+    tasks: str,
+    env: str = "metaworld",
+    episodes: int = 20,
+    cameras: str = "corner",
+    size: int = 128,
+    depth: bool = False,
+    segmentation: bool = False,
+    full_view: bool = False,
+    starts: str = "standard,shifted",
+    noise_std: float = 0.0,
+    hold_steps: int = 0,
+    first_seed: int = 1000,
+    workers: int = 0,
+) -> None:
+    """Record demonstrations of the scripted expert, in parallel; a killed collection resumes.
+
+    Args:
+        out: folder of the data set
+        tasks: comma-separated tasks or sets of tasks (see kinesight list)
+        env: environment
+        episodes: successful episodes of each task
+        cameras: comma-separated cameras
+        size: height and width of the pictures in pixels
+        depth: record depth
+        segmentation: record segmentation
+        full_view: the cameras' whole view instead of the task's crop window
+        starts: dealt to the seeds of a task in turn
+        noise_std: noise on the executed actions; the labels stay the expert's
+        hold_steps: steps kept after the first success
+        first_seed: seeds of demonstrations begin here
+        workers: processes; 0 uses every core
+    """
+    from kinesight.cli import arguments
+    from kinesight.cli.console import say
+    from kinesight.collection.collect import CollectionConfig
+    from kinesight.collection.collect import collect as collect_episodes
+    from kinesight.envs import catalogue as envs
+    from kinesight.experiments.training import processes
+
+    config = CollectionConfig(
+        env=env,
+        tasks=envs.task_set(env, tasks),
+        episodes=episodes,
+        cameras=arguments.names(cameras),
+        height=size,
+        width=size,
+        depth=depth,
+        segmentation=segmentation,
+        crop=not full_view,
+        starts=arguments.names(starts),
+        noise_std=noise_std,
+        hold_steps=hold_steps,
+        first_seed=first_seed,
+    )
+    store = collect_episodes(config, out, workers or processes(), arguments.command())
+    failed = sum(len(seeds) for seeds in store.info.failed.values())
+    say(f"{len(store)} episodes in [bold]{out}[/bold]; the expert failed at {failed} seeds, left out")

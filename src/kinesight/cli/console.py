@@ -1,0 +1,46 @@
+"""What commands print: short lines for people, tables for results."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from kinesight.evaluation.results import Results
+
+CONSOLE = Console(highlight=False)
+
+
+def say(text: str) -> None:
+    CONSOLE.print(text)
+
+
+def announce(text: str) -> None:
+    """A phase begins."""
+    CONSOLE.print(f"[cyan]▸[/cyan] {text}")
+
+
+def show_results(found: "Mapping[str, Results]") -> None:
+    """The agent by task; with other rows their paired comparison too."""
+    from rich.table import Table
+
+    from kinesight.evaluation.compare import compare, to_table
+    from kinesight.evaluation.statistics import proportion
+
+    main = next(iter(found.values()))
+    table = Table(title=f"{main.agent}, {main.protocol} start", title_justify="left")
+    for column in ("task", "success", "95 % interval", "mean steps to success"):
+        table.add_column(column, justify="left" if column == "task" else "right")
+    for name in (*main.tasks, ""):
+        episodes = main.of_task(name) if name else main.episodes
+        share = proportion(episode.success for episode in episodes)
+        steps = [episode.steps for episode in episodes if episode.success]
+        table.add_row(
+            name or "all",
+            f"{share.successes}/{share.episodes}",
+            f"{100 * share.wilson_95.low:.0f} to {100 * share.wilson_95.high:.0f} %",
+            f"{sum(steps) / len(steps):.0f}" if steps else "–",
+        )
+    CONSOLE.print(table)
+    if len(found) > 1:
+        CONSOLE.print(to_table(compare(list(found.values()), list(found))))

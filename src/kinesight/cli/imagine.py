@@ -1,0 +1,39 @@
+"""`kinesight imagine`"""
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+def imagine(
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")],
+    task: str,
+    seed: int = 0,
+    camera: str = "corner",
+    start: str = "standard",
+    out: Path = Path("imagined.png"),
+) -> None:
+    """Imagine the future of a scene and show it against the expert's frames.
+
+    Args:
+        run: a trained run
+        task: task (see kinesight list)
+        seed: layout
+        camera: view
+        start: standard or shifted
+        out: PNG: imagined frames above the expert's
+    """
+    from kinesight.cli.console import say
+    from kinesight.experiments.pictures import imagined_against_expert, write_png
+    from kinesight.experiments.runs import open_run
+    from kinesight.language.plan_text import format_plan
+    from kinesight.types.case import Case
+
+    opened = open_run(run)
+    shown = imagined_against_expert(opened, Case(opened.recipe.data.env, task, seed, camera, start))
+    write_png(out, shown.picture)
+    print(format_plan(shown.plan))
+    say(f"mean error where things move: {shown.error:.3f} of the full range")
+    say(f"the same for the first frame, repeated: {shown.copy_error:.3f}")
+    say(f"[bold]{out}[/bold] shows imagined frames (above) against the expert's")

@@ -1,0 +1,27 @@
+"""`kinesight list`"""
+
+
+def list_everything() -> None:
+    """What there is: recipes, environments with their tasks and cameras, rows of a results table."""
+    from rich.table import Table
+
+    from kinesight.cli.console import CONSOLE
+    from kinesight.envs import catalogue as envs
+    from kinesight.experiments import catalogue as recipes
+    from kinesight.experiments.evaluation import ROWS
+    from kinesight.planning.task_motions import TASK_MOTIONS
+
+    table = Table(title="Recipes (kinesight train NAME)", title_justify="left")
+    table.add_column("name", style="bold")
+    table.add_column("stages")
+    table.add_column("what it is")
+    for recipe in recipes.RECIPES.values():
+        table.add_row(recipe.name, " → ".join(stage.name for stage in recipe.stages), recipe.summary)
+    CONSOLE.print(table)
+    for name, entry in envs.ENVIRONMENTS.items():
+        CONSOLE.print(f"\n[bold]{name}[/bold]: {len(entry.tasks)} tasks, cameras {', '.join(entry.cameras)}")
+        for word, members in entry.task_sets.items():
+            CONSOLE.print(f"  set [bold]{word}[/bold]: {', '.join(members)}")
+        CONSOLE.print(f"  all: {', '.join(entry.tasks)}", style="dim")
+    CONSOLE.print(f"\n[bold]geometric planner[/bold]: {', '.join(TASK_MOTIONS)}")
+    CONSOLE.print(f"[bold]rows of a results table[/bold]: {', '.join(ROWS)}")

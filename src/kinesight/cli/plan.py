@@ -1,0 +1,33 @@
+"""`kinesight plan`"""
+
+from pathlib import Path
+
+
+def plan(
+    task: str,
+    seed: int = 0,
+    env: str = "metaworld",
+    camera: str = "corner",
+    start: str = "standard",
+    out: Path | None = None,
+) -> None:
+    """Print the geometric planner's spatial plan of a scene.
+
+    Args:
+        task: task (see kinesight list)
+        seed: layout
+        env: environment
+        camera: the plan's directions follow this view's axes
+        start: standard or shifted
+        out: PNG that shows the scene with the plan under it
+    """
+    from kinesight.cli.console import say
+    from kinesight.experiments.pictures import plan_picture, write_png
+    from kinesight.language.plan_text import format_plan
+    from kinesight.types.case import Case
+
+    made, picture = plan_picture(Case(env, task, seed, camera, start))
+    print(format_plan(made))
+    if out is not None:
+        write_png(out, picture)
+        say(f"[bold]{out}[/bold]")

@@ -1,0 +1,22 @@
+"""Every recipe by name."""
+
+from kinesight.experiments import spatial_policy
+from kinesight.experiments.recipe import Recipe
+from kinesight.types.errors import lookup
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        spatial_policy.QUICKSTART,
+        spatial_policy.TINY,
+    )
+}
+
+
+def names() -> tuple[str, ...]:
+    return tuple(RECIPES)
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe, or `UnknownName` with the nearest name and the list."""
+    return lookup("recipe", name, RECIPES)

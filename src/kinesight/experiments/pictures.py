@@ -1,0 +1,114 @@
+"""Pictures that commands write: a plan under its scene, an imagined future above the real one."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Bool
+
+from kinesight.agents.episode import run_episode
+from kinesight.agents.spatial_policy import case_generator
+from kinesight.envs import catalogue as envs
+from kinesight.experiments.runs import Run
+from kinesight.experiments.spatial_policy import GeometricPlanners, load_imaginer
+from kinesight.geometry.overlay import draw_plan
+from kinesight.interfaces.environment import Environment
+from kinesight.types.arrays import Image, Video
+from kinesight.types.case import Case
+from kinesight.types.decision import Decision
+from kinesight.types.errors import DataError
+from kinesight.types.observation import Observation, StepResult, ViewRequest
+from kinesight.types.plan import SpatialPlan
+from kinesight.types.results import EpisodeResult
+
+PLAN_SIZE = 480
+STRIP_HEIGHT = 160
+MOVING = 16
+"""Grey levels by which a pixel must change between first frame and a later one to count as moving."""
+
+
+def plan_picture(case: Case) -> tuple[SpatialPlan, Image]:
+    """The plan of a case's first frame and a picture of the scene with the plan under it."""
+    planner = GeometricPlanners().for_case(case)
+    environment = envs.make_case(case)
+    environment.reset()
+    observation = environment.observe(ViewRequest((case.camera,), PLAN_SIZE, PLAN_SIZE, scene=True))
+    plan = planner.plan(observation, observation.instruction)
+    rgb = observation.views[case.camera].rgb
+    assert rgb is not None, "asked for"
+    return plan, draw_plan(rgb, plan)
+
+
+@dataclass(frozen=True, slots=True)
+class Imagined:
+    """An imagined future beside the expert's."""
+
+    plan: SpatialPlan
+    picture: Image
+    error: float
+    """Mean absolute difference over pixels that move, of the full range."""
+    copy_error: float
+    """The same for a video that repeats the first frame."""
+
+
+def imagined_against_expert(run: Run, case: Case) -> Imagined:
+    """Imagine from the case's first frame; the expert then shows what it does, at the same spacing."""
+    model = load_imaginer(run)
+    with torch.inference_mode():
+        seen, real = expert_frames(case, model.request, model.config.frames)
+        plan = GeometricPlanners().for_case(case).plan(seen, seen.instruction)
+        video = model.imagine(seen, plan, case_generator(case))
+    first = real[:1]
+    moving = np.any(np.abs(real.astype(np.int64) - first) >= MOVING, axis=-1)
+    if not moving[1:].any():
+        raise DataError(f"the expert does not move in {case}; nothing to compare")
+    imagined = np.concatenate([first, video.frames])
+    strip = np.concatenate(
+        [_strip(imagined), np.full((4, STRIP_HEIGHT * len(real), 3), 255, np.uint8), _strip(real)]
+    )
+    return Imagined(plan, strip, _difference(imagined, real, moving), _difference(first, real, moving))
+
+
+def _difference(ours: Video, real: Video, moving: Bool[np.ndarray, "t y x"]) -> float:
+    return float(np.abs(ours.astype(np.float64) - real).mean(-1)[moving].mean() / 255)
+
+
+def expert_frames(case: Case, request: ViewRequest, count: int) -> tuple[Observation, Video]:
+    """The first observation, with the scene, and count + 1 frames spread over the expert's episode."""
+    wanted = ViewRequest((case.camera,), request.height, request.width, crop=request.crop, scene=True)
+    watcher = _Watcher(wanted)
+    run_episode(envs.make_case(case), envs.expert(case.env, case), (watcher,))
+    frames = [o.views[case.camera].rgb for o in watcher.seen]
+    chosen = np.rint(np.linspace(0, len(frames) - 1, count + 1)).astype(int)
+    return watcher.seen[0], np.stack([frame for i in chosen if (frame := frames[i]) is not None])
+
+
+class _Watcher:
+    """A subscriber that looks at every step."""
+
+    def __init__(self, request: ViewRequest) -> None:
+        self.request = request
+        self.seen: list[Observation] = []
+
+    def start(self, case: Case, environment: Environment) -> None:
+        self.environment = environment
+        self.seen = [environment.observe(self.request)]
+
+    def step(self, observation: Observation, decision: Decision, result: StepResult) -> None:
+        self.seen.append(self.environment.observe(self.request))
+
+    def end(self, result: EpisodeResult) -> None:
+        return None
+
+
+def _strip(frames: Video) -> Image:
+    size = (STRIP_HEIGHT, STRIP_HEIGHT)
+    return np.concatenate([cv2.resize(f, size, interpolation=cv2.INTER_CUBIC) for f in frames], axis=1)
+
+
+def write_png(path: Path, picture: Image) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
+        raise DataError(f"cannot write a picture to {path}; use a name that ends in .png or .jpg")

@@ -1,0 +1,118 @@
+"""A recipe: everything that a result depends on, as one frozen value.
+
+Recipes name which components there are; the command line overrides values only (`--set`).
+"""
+
+import json
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, TypeAlias
+
+from kinesight.agents.spatial_policy import SpatialPolicyConfig
+from kinesight.collection.collect import CollectionConfig
+from kinesight.models.goal_policy import GoalPolicyConfig
+from kinesight.models.video_diffusion import VideoDiffusionConfig
+from kinesight.training.config import TrainingConfig
+from kinesight.types.case import STARTS
+from kinesight.types.errors import KinesightError, UnknownName, UsageError
+from kinesight.types.serial import from_jsonable, to_jsonable
+
+ModelConfig: TypeAlias = VideoDiffusionConfig | GoalPolicyConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One model and how it is trained."""
+
+    name: str
+    model: ModelConfig
+    training: TrainingConfig
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationConfig:
+    """The cases that the recipe is measured on."""
+
+    tasks: tuple[str, ...]
+    seeds: int = 25
+    """Seeds 0 … seeds - 1; demonstrations have seeds from 1000 on."""
+    cameras: tuple[str, ...] = ("corner",)
+    start: str = "shifted"
+    limit: int = 500
+    """Steps of an episode."""
+
+    def __post_init__(self) -> None:
+        if self.start not in STARTS:
+            raise UsageError(f"evaluation.start must be one of {', '.join(STARTS)}, got {self.start!r}")
+        if self.seeds < 1 or self.limit < 1:
+            raise UsageError(f"evaluation.seeds and evaluation.limit must be at least 1, got {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Data, stages in the order of training, the agent made of them, and its measurement."""
+
+    name: str
+    summary: str
+    data: CollectionConfig
+    stages: tuple[Stage, ...]
+    agent: SpatialPolicyConfig
+    evaluation: EvaluationConfig
+
+    def stage(self, name: str) -> Stage:
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        raise UnknownName("stage", name, [stage.name for stage in self.stages])
+
+
+def override(recipe: Recipe, assignments: tuple[str, ...]) -> Recipe:
+    """The recipe with values replaced: `data.episodes=10`, `stages.policy.training.steps=500`.
+
+    A stage is addressed by its name. Values are JSON, bare words or comma-separated lists. Raises
+    `UsageError` for an unknown field (with the nearest one) or a value of another type.
+    """
+    document = to_jsonable(recipe)
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals or not path:
+            raise UsageError(f"an override is written field.field=value, got {assignment!r}")
+        _assign(document, path.split("."), text, path)
+    try:
+        return from_jsonable(Recipe, document)
+    except KinesightError as error:
+        raise UsageError(f"override {', '.join(assignments)}: {error}") from None
+
+
+def _assign(document: Any, path: list[str], text: str, whole: str) -> None:
+    fields = _fields(document)
+    if path[0] not in fields:
+        nearest = get_close_matches(path[0], fields, n=1)
+        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        raise UsageError(
+            f"No field {path[0]!r} in {whole!r}.{hint} There: {', '.join(fields) or 'no fields'}."
+        )
+    key = fields[path[0]]
+    if len(path) > 1:
+        _assign(document[key], path[1:], text, whole)
+        return
+    if isinstance(document[key], dict):
+        raise UsageError(f"{whole!r} is a group of fields: {', '.join(document[key])}")
+    document[key] = _value(text, isinstance(document[key], list))
+
+
+def _fields(document: Any) -> dict[str, Any]:
+    """Name -> key of a mapping, or of a list whose members have names."""
+    if isinstance(document, dict):
+        return {name: name for name in document if name != "type"}
+    if isinstance(document, list):
+        return {m["name"]: i for i, m in enumerate(document) if isinstance(m, dict) and "name" in m}
+    return {}
+
+
+def _value(text: str, is_list: bool) -> Any:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        value = [_value(part, False) for part in text.split(",")] if is_list else text
+    return [value] if is_list and not isinstance(value, list) else value

@@ -1,0 +1,135 @@
+"""A run's folder: its recipe, its trained stages and what happened when.
+
+runs/NAME/recipe.json, run.json, STAGE/{checkpoints/, metrics.jsonl, tensorboard/}
+"""
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from kinesight.experiments.recipe import ModelConfig, Recipe
+from kinesight.nn.checkpoint import load_into, load_tensors
+from kinesight.training.checkpoints import last_checkpoint, read_description
+from kinesight.types.errors import DataError
+from kinesight.types.facts import DataFacts
+from kinesight.types.files import write_atomic
+from kinesight.types.serial import from_json, from_jsonable, to_json, to_jsonable
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """`run.json`: where the data lie and how long each phase took, over all calls."""
+
+    data: str = ""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A folder that holds, or will hold, the trained stages of one recipe."""
+
+    path: Path
+    recipe: Recipe
+
+    def stage_folder(self, name: str) -> Path:
+        self.recipe.stage(name)
+        return self.path / name
+
+    def checkpoint(self, stage: str) -> Path:
+        found = last_checkpoint(self.stage_folder(stage) / "checkpoints")
+        if found is None:
+            raise DataError(
+                f"{self.stage_folder(stage)} holds no checkpoint; train it first: "
+                f"kinesight train {self.recipe.name} --stage {stage} --out {self.path}"
+            )
+        return found
+
+    def record(self) -> RunRecord:
+        file = self.path / "run.json"
+        return from_json(RunRecord, file.read_text(), str(file)) if file.exists() else RunRecord()
+
+    def note_data(self, data: Path) -> None:
+        write_atomic(self.path / "run.json", to_json(replace(self.record(), data=str(data))))
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Add the time of a block to the run's record, also if it is interrupted."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            record = self.record()
+            spent = record.seconds.get(name, 0.0) + time.monotonic() - began
+            seconds = {**record.seconds, name: round(spent, 2)}
+            write_atomic(self.path / "run.json", to_json(replace(record, seconds=seconds)))
+
+
+def create_run(path: Path, recipe: Recipe) -> Run:
+    """A new run, or the same one again; a folder of another recipe is refused."""
+    file = path / "recipe.json"
+    if file.exists():
+        run = open_run(path)
+        if differences := differing_fields(to_jsonable(run.recipe), to_jsonable(recipe)):
+            raise DataError(
+                f"{path} holds a run of another recipe: {'; '.join(differences)}. Name another folder with "
+                "--out, or remove this one."
+            )
+        return run
+    write_atomic(file, to_json(recipe))
+    return Run(path, recipe)
+
+
+def open_run(path: Path) -> Run:
+    file = path / "recipe.json"
+    if not file.exists():
+        raise DataError(f"{path}: no run here (recipe.json is missing)")
+    return Run(path, from_json(Recipe, file.read_text(), str(file)))
+
+
+def differing_fields(there: object, here: object, path: str = "") -> list[str]:
+    """Where two JSON documents differ, as sentences."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        names = [*there, *(name for name in here if name not in there)]
+        inner = [differing_fields(there.get(n), here.get(n), f"{path}.{n}".strip(".")) for n in names]
+        return [sentence for sentences in inner for sentence in sentences]
+    if isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
+        inner = [
+            differing_fields(a, b, f"{path}[{i}]") for i, (a, b) in enumerate(zip(there, here, strict=True))
+        ]
+        return [sentence for sentences in inner for sentence in sentences]
+    return [] if there == here else [f"{path} is {there!r} there and {here!r} here"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """A model with its averaged weights, ready for use."""
+
+    model: nn.Module
+    facts: DataFacts
+    path: Path
+    digest: str
+    """Start of the SHA-256 of the weights' file."""
+
+
+def load_stage(run: Run, name: str, device: torch.device | str = "cpu") -> Trained:
+    """The stage's newest checkpoint; the model is built from what the checkpoint says of it."""
+    path = run.checkpoint(name)
+    description = read_description(path)
+    for part in ("model", "facts"):
+        if part not in description:
+            raise DataError(f"{path}/config.json: {part!r} is missing, this is no checkpoint of a stage")
+    config = from_jsonable(ModelConfig, description["model"], f"{path}/config.json")  # type: ignore[arg-type]
+    facts = from_jsonable(DataFacts, description["facts"], f"{path}/config.json")
+    model = config.build(facts)
+    weights = path / "ema.safetensors"
+    # The average holds trained parameters only; buffers and frozen parts come from the model's own file.
+    tensors = {**load_tensors(path / "model.safetensors"), **load_tensors(weights)}
+    load_into(model, tensors, weights)
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
+    return Trained(model.eval().to(device), facts, path, digest)

@@ -1,0 +1,143 @@
+"""Spatial Policy: its recipes, the agent made of a run's stages, and the control rows of its tables."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from kinesight.agents.goal_free import GoalFree
+from kinesight.agents.recorded_futures import RecordedFutures
+from kinesight.agents.spatial_policy import SpatialPolicyAgent, SpatialPolicyConfig
+from kinesight.collection.collect import CollectionConfig
+from kinesight.critics.frame_matching import FrameMatchingConfig
+from kinesight.data.episodes import EpisodeStore
+from kinesight.experiments.recipe import EvaluationConfig, Recipe, Stage
+from kinesight.experiments.runs import Run, load_stage
+from kinesight.interfaces.agent import Agent
+from kinesight.interfaces.stages import Imaginer, Planner
+from kinesight.models.goal_policy import GoalPolicy, GoalPolicyConfig
+from kinesight.models.video_diffusion import VideoDiffusion, VideoDiffusionConfig
+from kinesight.planning.geometric import GeometricPlanner
+from kinesight.training.config import TrainingConfig
+from kinesight.types.case import Case
+from kinesight.types.errors import UsageError
+
+IMAGINER, POLICY = "imaginer", "policy"
+QUICKSTART_TASKS = ("door-open", "door-close", "handle-press", "button-press-topdown")
+
+Goals = Literal["imagined", "oracle", "shuffled", "none"]
+"""Where the policy's goals come from; all but the first are controls."""
+
+
+@dataclass(frozen=True, slots=True)
+class GeometricPlanners:
+    """A geometric planner for each case's task and camera."""
+
+    @property
+    def privileged(self) -> tuple[str, ...]:
+        return ("scene",)
+
+    def for_case(self, case: Case) -> Planner:
+        return GeometricPlanner(case.task, case.camera)
+
+
+def make_agent(run: Run, goals: Goals = "imagined", expert_data: Path | None = None) -> Agent:
+    """The closed loop of a trained run, on the CPU; `oracle` and `shuffled` goals need expert episodes."""
+    settings = run.recipe.agent
+    policy = load_stage(run, POLICY).model
+    assert isinstance(policy, GoalPolicy), "the stage `policy` of a Spatial Policy recipe is a goal policy"
+    if goals == "none":
+        return GoalFree(policy, settings.execute)
+    return SpatialPolicyAgent(settings, GeometricPlanners(), _imaginer(run, goals, expert_data), policy)
+
+
+def _imaginer(run: Run, goals: Goals, expert_data: Path | None) -> Imaginer:
+    if goals == "imagined":
+        return load_imaginer(run)
+    if expert_data is None:
+        raise UsageError(f"{goals} goals need a data set with the expert's episodes of the same cases")
+    model = run.recipe.stage(IMAGINER).model
+    assert isinstance(model, VideoDiffusionConfig), "the stage `imaginer` is a video model"
+    whose = "same" if goals == "oracle" else "another"
+    return RecordedFutures(EpisodeStore(expert_data), whose, model.frames)
+
+
+def load_imaginer(run: Run) -> VideoDiffusion:
+    model = load_stage(run, IMAGINER).model
+    assert isinstance(model, VideoDiffusion), (
+        "the stage `imaginer` of a Spatial Policy recipe is a video model"
+    )
+    return model
+
+
+QUICKSTART = Recipe(
+    name="quickstart",
+    summary="Spatial Policy on four Meta-World tasks in 20 minutes on two cores",
+    data=CollectionConfig(
+        env="metaworld",
+        tasks=QUICKSTART_TASKS,
+        episodes=40,
+        cameras=("corner",),
+        height=96,
+        width=96,
+        starts=("standard", "shifted", "shifted"),
+        hold_steps=3,
+    ),
+    stages=(
+        Stage(
+            IMAGINER,
+            VideoDiffusionConfig(batch_size=8, patch=4, base=64),
+            TrainingConfig(
+                steps=500,
+                learning_rate=5e-4,
+                warmup=50,
+                betas=(0.9, 0.99),
+                ema=0.995,
+                precision="bfloat16",
+                save_every=100,
+            ),
+        ),
+        Stage(
+            POLICY,
+            GoalPolicyConfig(horizon=8, batch_size=64),
+            TrainingConfig(
+                steps=1200,
+                learning_rate=5e-4,
+                warmup=50,
+                ema=0.999,
+                precision="bfloat16",
+                save_every=200,
+            ),
+        ),
+    ),
+    agent=SpatialPolicyConfig(execute=4, max_plans=5, look_every=2),
+    evaluation=EvaluationConfig(tasks=QUICKSTART_TASKS),
+)
+
+TINY = Recipe(
+    name="spatial-policy-tiny",
+    summary="the same at a size for tests: runs in seconds, learns next to nothing",
+    data=CollectionConfig(
+        env="metaworld",
+        tasks=("handle-press",),
+        episodes=2,
+        cameras=("corner",),
+        height=32,
+        width=32,
+    ),
+    stages=(
+        Stage(
+            IMAGINER,
+            VideoDiffusionConfig(
+                batch_size=2, frames=3, patch=4, base=16, multipliers=(1, 2), features=32, steps=2
+            ),
+            TrainingConfig(steps=4, warmup=1, log_every=1, save_every=2),
+        ),
+        Stage(
+            POLICY,
+            GoalPolicyConfig(batch_size=4, features=32, widths=(16, 32), noise_draws=1, steps=2),
+            TrainingConfig(steps=4, warmup=1, log_every=1, save_every=2),
+        ),
+    ),
+    agent=SpatialPolicyConfig(matching=FrameMatchingConfig(max_steps=8)),
+    evaluation=EvaluationConfig(tasks=("handle-press",), seeds=2, limit=24),
+)
