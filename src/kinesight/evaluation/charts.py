@@ -116,8 +116,13 @@ def curve_chart(title: str, curves: Sequence[Curve], width: int = 360, height: i
 def _ticks(low: float, high: float, logarithmic: bool) -> list[float]:
     """Three or four round values."""
     if logarithmic:
-        powers = range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1)
-        return [10.0**power for power in powers][:: max(1, len(powers) // 3)]
+        powers = range(math.floor(low), math.ceil(high) + 1)
+        factors = (1, 2, 5) if len(powers) < 4 else (1,)
+        values = [factor * 10.0**power for power in powers for factor in factors]
+        inside = [
+            value for value in values if 10**low <= value * (1 + 1e-9) and value <= 10**high * (1 + 1e-9)
+        ]
+        return inside[:: max(1, len(inside) // 3)]
     step = 10 ** math.floor(math.log10(max(high - low, 1e-12) / 2))
     step *= next(factor for factor in (5, 2, 1) if (high - low) / (step * factor) >= 2)
     first = math.ceil(low / step - 1e-9)

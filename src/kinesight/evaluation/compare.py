@@ -153,15 +153,15 @@ def cells(row: Row) -> tuple[str, ...]:
     interval = row.success.wilson_95
     name = row.name + (f" [{', '.join(row.privileged)}]" if row.privileged else "")
     own = (name, str(row.success.episodes), percent(row.success.rate))
-    wilson = f"{100 * interval.low:.1f} – {100 * interval.high:.1f}"
+    wilson = f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"
     if row.paired is None:
         return (*own, wilson, *("–",) * 5)
     between = row.paired.difference_95
     return (
         *own,
         wilson,
-        f"{100 * row.paired.difference:+.1f}",
-        f"{100 * between.low:+.1f} – {100 * between.high:+.1f}".replace("-", "−"),
+        points(row.paired.difference),
+        f"{points(between.low)} to {points(between.high)}",
         p_text(row.paired.mcnemar_p),
         "–" if row.layout_p is None else p_text(row.layout_p),
         f"{row.paired.only_first} / {row.paired.only_second}",
@@ -170,6 +170,11 @@ def cells(row: Row) -> tuple[str, ...]:
 
 def percent(rate: float) -> str:
     return f"{100 * rate:.1f} %"
+
+
+def points(difference: float) -> str:
+    """A difference of rates in percentage points, with its sign."""
+    return f"{100 * difference:+.1f}".replace("-", "−")
 
 
 def p_text(p: float) -> str:

@@ -9,13 +9,13 @@ from statistics import mean, median
 from markupsafe import Markup
 
 from kinesight.evaluation import charts
-from kinesight.evaluation.compare import Comparison, Row, compare, layout, p_text
+from kinesight.evaluation.compare import Comparison, Row, compare, layout, p_text, points
 from kinesight.evaluation.gallery import GalleryItem, Segment, case_name, read_items, read_strip
 from kinesight.evaluation.results import Results
 from kinesight.evaluation.statistics import DIFFICULTY, Proportion, difficulty_of, proportion
 from kinesight.types.results import EpisodeResult
 
-FAILURES_SHOWN, SUCCESSES_SHOWN = 12, 12
+FAILURES_SHOWN, SUCCESSES_SHOWN = 10, 6
 INLINE_BYTES = 7_000_000
 """Pictures and videos on the page; in base64 they grow by a third."""
 
@@ -131,7 +131,7 @@ def _comparison_row(row: Row, reach: float) -> ComparisonRow:
     return ComparisonRow(
         row=row,
         bar=bar,
-        difference=f"{100 * row.paired.difference:+.1f}".replace("-", "−"),
+        difference=points(row.paired.difference),
         difference_bar=charts.difference_bar(row.paired.difference, row.paired.difference_95, reach),
         p=p_text(row.paired.mcnemar_p),
         layout_p="–" if row.layout_p is None else p_text(row.layout_p),
@@ -236,6 +236,8 @@ class Gallery:
     successes: int
     kept_failures: int
     kept_successes: int
+    imagined: bool
+    """Whether any card has imagined frames."""
 
 
 def gallery(out: Path, main: Results) -> Gallery | None:
@@ -256,7 +258,14 @@ def gallery(out: Path, main: Results) -> Gallery | None:
         left -= size
         cards.append(card)
     shown = sum(not card.item.success for card in cards)
-    return Gallery(tuple(cards), shown, len(cards) - shown, len(failures), len(successes))
+    return Gallery(
+        cards=tuple(cards),
+        failures=shown,
+        successes=len(cards) - shown,
+        kept_failures=len(failures),
+        kept_successes=len(successes),
+        imagined=any(strip.imagined for card in cards for strip in card.strips),
+    )
 
 
 def _in_turn(items: Sequence[GalleryItem]) -> list[GalleryItem]:
