@@ -116,6 +116,7 @@ def test_task_weights_are_shares_of_the_examples(store):
         open_windows(store, spec, task_weights={"a": 1.0, "b": 0.0})
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on a single core
 @pytest.mark.parametrize(("limit", "workers"), [(0, 2), (0, 0), (1 << 30, 2)])
 def test_prefetching_gives_the_batches_of_the_seeds_in_order(store, limit, workers):
     source = open_windows(store, SPEC, ("l", "r"), memory_limit_bytes=limit)

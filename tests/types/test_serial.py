@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from jaxtyping import Float
@@ -61,6 +61,7 @@ recipes = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(recipe=recipes)
 def test_round_trip(recipe):
     text = to_json(recipe)
@@ -69,6 +70,7 @@ def test_round_trip(recipe):
     assert to_json(from_json(Recipe, text)) == text
 
 
+@settings(deadline=None)
 @given(
     array=hnp.arrays(
         st.sampled_from([np.dtype(t) for t in ("float64", "float32", "uint8", "int64", "bool")]),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinesight.types.errors import UsageError
@@ -41,6 +41,7 @@ RULES = (
 
 
 @pytest.mark.parametrize("rule", RULES, ids=repr)
+@settings(deadline=None)
 @given(data=starts_and_bounds(), seed=st.integers(0, 2**32))
 def test_indices_lie_in_the_episode(rule, data, seed):
     starts, bounds = data
@@ -50,6 +51,7 @@ def test_indices_lie_in_the_episode(rule, data, seed):
     assert np.all((indices >= 0) & (indices <= bounds.last[:, None]))
 
 
+@settings(deadline=None)
 @given(data=starts_and_bounds())
 def test_offsets_are_valid_where_they_are_kept(data):
     starts, bounds = data
@@ -59,6 +61,7 @@ def test_offsets_are_valid_where_they_are_kept(data):
     assert np.array_equal(valid, indices == wanted)
 
 
+@settings(deadline=None)
 @given(data=starts_and_bounds(), seed=st.integers(0, 2**32))
 def test_goal_lies_in_its_window_or_at_the_end(data, seed):
     starts, bounds = data
@@ -79,6 +82,7 @@ def test_goal_is_uniform_over_the_frames_that_are_left(start, expected):
     assert np.all(np.abs(counts / n - share) < 5 * np.sqrt(share / n))
 
 
+@settings(deadline=None)
 @given(data=starts_and_bounds(), count=st.integers(2, 12))
 def test_spread_runs_from_the_start_to_the_last_frame(data, count):
     starts, bounds = data
@@ -90,6 +94,7 @@ def test_spread_runs_from_the_start_to_the_last_frame(data, count):
     assert np.all(steps.max(axis=1) - steps.min(axis=1) <= 1 + 1e-9)
 
 
+@settings(deadline=None)
 @given(data=starts_and_bounds())
 def test_next_keyframes_are_the_first_ones_after_the_start(data):
     starts, bounds = data
