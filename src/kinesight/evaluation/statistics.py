@@ -6,16 +6,17 @@ is McNemar's asymptotic test turned into an interval: it holds zero exactly when
 
 Both treat cases as independent. Several cameras that look at one layout are not; `permutation_p` swaps the
 two agents a whole layout at a time and equals McNemar's exact test where every layout has one case.
+
+Closed forms, tested against SciPy: importing `scipy.stats` would cost every worker a second.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import NormalDist
 
 import numpy as np
-from scipy.optimize import root_scalar
-from scipy.stats import binomtest, norm
 
 DIFFICULTY: Mapping[str, tuple[str, ...]] = {
     "easy": (
@@ -28,7 +29,7 @@ DIFFICULTY: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Groups of Meta-World tasks as Spatial Policy reports them."""
 
-Z_95 = float(norm.ppf(0.975))
+Z_95 = NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,7 @@ class Proportion:
 
     @cached_property
     def wilson_95(self) -> Interval:
-        interval = binomtest(self.successes, self.episodes).proportion_ci(0.95, method="wilson")
-        return Interval(float(interval.low), float(interval.high))
+        return wilson_interval(self.successes, self.episodes)
 
 
 @dataclass(frozen=True)
@@ -103,26 +103,33 @@ def paired_counts(first: Sequence[bool], second: Sequence[bool]) -> PairedCounts
     return PairedCounts(int((a & b).sum()), int((a & ~b).sum()), int((~a & b).sum()), int((~a & ~b).sum()))
 
 
+def wilson_interval(successes: int, episodes: int, z: float = Z_95) -> Interval:
+    """Wilson 1927: the rates that the score test does not reject."""
+    rate, weight = successes / episodes, z**2 / episodes
+    centre = (rate + weight / 2) / (1 + weight)
+    half = z / (1 + weight) * math.sqrt(rate * (1 - rate) / episodes + (z / (2 * episodes)) ** 2)
+    return Interval(max(0.0, centre - half), min(1.0, centre + half))
+
+
 def mcnemar(only_first: int, only_second: int) -> float:
     """Two-sided exact p: a fair coin decides each discordant pair. 1 where no pair is discordant."""
     discordant = only_first + only_second
-    return float(binomtest(only_first, discordant, 0.5).pvalue) if discordant else 1.0
+    tail = sum(math.comb(discordant, count) for count in range(min(only_first, only_second) + 1))
+    return min(1.0, 2 * tail / 2**discordant)
 
 
 def tango_interval(only_first: int, only_second: int, pairs: int, z: float = Z_95) -> Interval:
     """The differences that the score test does not reject; zero width never, not even without discordance."""
-    edge = 1.0 - 1e-12
 
     def limit(target: float) -> float:
-        def excess(delta: float) -> float:
-            return _score(delta, only_first, only_second, pairs) - target
-
-        # The score falls with delta; at an estimate of ±1 it never crosses, and the limit is that end.
-        if excess(-edge) <= 0:
-            return -1.0
-        if excess(edge) >= 0:
-            return 1.0
-        return float(root_scalar(excess, bracket=(-edge, edge), xtol=1e-12).root)
+        low, high = -1.0, 1.0
+        while high - low > 1e-12:  # the score falls with delta
+            middle = (low + high) / 2
+            if _score(middle, only_first, only_second, pairs) > target:
+                low = middle
+            else:
+                high = middle
+        return high if target < 0 else low
 
     return Interval(limit(z), limit(-z))
 
