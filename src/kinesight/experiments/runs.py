@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from kinesight.experiments.recipe import ModelConfig, Recipe
+from kinesight.experiments.recipe import Recipe, Stage
 from kinesight.nn.checkpoint import load_into, load_tensors
 from kinesight.training.checkpoints import last_checkpoint, read_description
 from kinesight.types.errors import DataError
@@ -121,12 +121,12 @@ def load_stage(run: Run, name: str, device: torch.device | str = "cpu") -> Train
     """The stage's newest checkpoint; the model is built from what the checkpoint says of it."""
     path = run.checkpoint(name)
     description = read_description(path)
-    for part in ("model", "facts"):
+    for part in ("stage", "facts"):
         if part not in description:
             raise DataError(f"{path}/config.json: {part!r} is missing, this is no checkpoint of a stage")
-    config = from_jsonable(ModelConfig, description["model"], f"{path}/config.json")  # type: ignore[arg-type]
+    stage = from_jsonable(Stage, description["stage"], f"{path}/config.json")
     facts = from_jsonable(DataFacts, description["facts"], f"{path}/config.json")
-    model = config.build(facts)
+    model = stage.model.build(facts)
     weights = path / "ema.safetensors"
     # The average holds trained parameters only; buffers and frozen parts come from the model's own file.
     tensors = {**load_tensors(path / "model.safetensors"), **load_tensors(weights)}

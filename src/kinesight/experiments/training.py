@@ -65,7 +65,7 @@ def train_stage(run: Run, stage: Stage, store: EpisodeStore) -> None:
         )
         for stream in trainable.streams.values()
     }
-    description = {"stage": stage.name, "model": to_jsonable(stage.model), "facts": to_jsonable(facts)}
+    description = {"stage": to_jsonable(stage), "facts": to_jsonable(facts)}
     train(model, sources, stage.training, run.stage_folder(stage.name), description, name=stage.name)
 
 
