@@ -43,9 +43,9 @@ class RecordedFutures:
         wanted = case if self.whose == "same" else self._other(case)
         if key(wanted) not in self._index:
             raise DataError(f"{self.store.path}: no recorded episode of {wanted}")
-        episode = self.store[self._index[key(wanted)]]
-        self._rgb = episode.arrays[f"rgb.{case.camera}"]
-        self._hand = episode.arrays["proprio"][:, :3]
+        index, rgb = self._index[key(wanted)], f"rgb.{case.camera}"
+        rows = self.store.window(index, 0, self.store.meta(index).length + 1, (rgb, "proprio"))
+        self._rgb, self._hand = rows[rgb], rows["proprio"][:, :3]
 
     def imagine(
         self, observation: Observation, plan: SpatialPlan | None, generator: torch.Generator
@@ -57,14 +57,17 @@ class RecordedFutures:
         return ImaginedVideo(first, self._rgb[chosen], plan, observation.instruction)
 
     def _other(self, case: Case) -> Case:
-        """The next recorded layout of the task."""
-        cases = [self.store.meta(i).case for i in self._index.values()]
-        same = sorted(
-            (c for c in cases if (c.task, c.start) == (case.task, case.start)), key=lambda c: c.seed
+        """The next recorded layout of the task; after the last comes the first."""
+        recorded = (self.store.meta(i).case for i in self._index.values())
+        others = sorted(
+            (c for c in recorded if (c.task, c.start) == (case.task, case.start) and key(c) != key(case)),
+            key=lambda c: (c.seed, c.variation),
         )
-        if len(same) < 2:
-            raise DataError(f"{self.store.path}: shuffled goals need two episodes of {case.task} at least")
-        return next((c for c in same if c.seed > case.seed), same[0])
+        if not others:
+            raise DataError(
+                f"{self.store.path}: shuffled goals need another episode of {case.task}, {case.start}"
+            )
+        return next((c for c in others if c.seed > case.seed), others[0])
 
 
 def key(case: Case) -> tuple[str, int, str, int]:

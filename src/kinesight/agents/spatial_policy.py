@@ -8,6 +8,8 @@ Frame matching decides when the next goal is taken. Every decision is an event w
 import time
 import zlib
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -54,6 +56,12 @@ class SpatialPolicyAgent:
     def __init__(
         self, config: SpatialPolicyConfig, planners: Planners, imaginer: Imaginer, policy: Policy
     ) -> None:
+        sizes = [(r.height, r.width, r.crop) for r in (imaginer.request, policy.request) if r.cameras]
+        if len(set(sizes)) > 1:
+            raise UsageError(
+                "The imaginer and the policy must see pictures of the same height, width and crop, they want "
+                f"{sizes[0]} and {sizes[1]}."
+            )
         self.config = config
         self.planners = planners
         self.imaginer = imaginer
@@ -75,8 +83,8 @@ class SpatialPolicyAgent:
         self.imaginer.reset(case)
 
     def request(self) -> ViewRequest:
-        """Every `look_every` steps the policy's view, and what the planner needs in case it is asked."""
-        if self._step % self.config.look_every:
+        """Every `look_every` steps and for a new chunk the policy's view, and what the planner may need."""
+        if self._chunk and self._step % self.config.look_every:
             return ViewRequest()
         planner = self._planner.request
         return replace(
@@ -150,19 +158,8 @@ class Clock:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
 
-    def stage(self, name: str) -> "_Stage":
-        return _Stage(self, name)
-
-
-@dataclass(slots=True)
-class _Stage:
-    clock: Clock
-    name: str
-    began: float = 0.0
-
-    def __enter__(self) -> None:
-        self.began = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        seconds = self.clock.seconds
-        seconds[self.name] = seconds.get(self.name, 0.0) + time.perf_counter() - self.began
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began

@@ -4,6 +4,7 @@ import numpy as np
 
 from kinesight.data.episodes import EpisodeStore
 from kinesight.language.words import Vocabulary
+from kinesight.types.camera import Camera
 from kinesight.types.errors import DataError
 from kinesight.types.facts import DataFacts
 
@@ -20,7 +21,9 @@ def data_facts(store: EpisodeStore) -> DataFacts:
         meta = store.meta(index)
         sentences.add(meta.instruction)
         for name, camera in meta.cameras.items():
-            calibration.setdefault(f"{meta.case.task}/{name}", camera)
+            known = calibration.setdefault(f"{meta.case.task}/{name}", camera)
+            if not _alike(known, camera):
+                raise DataError(f"{store.path}: episode {index} has another camera {name} than earlier ones")
         proprio = store.window(index, 0, meta.length + 1, ["proprio"])["proprio"]
         low, high = np.minimum(low, proprio.min(0)), np.maximum(high, proprio.max(0))
     sizes = {(camera.height, camera.width) for camera in calibration.values()}
@@ -37,3 +40,8 @@ def data_facts(store: EpisodeStore) -> DataFacts:
         proprio_high=tuple(map(float, high)),
         words=Vocabulary.from_sentences(sentences).words,
     )
+
+
+def _alike(a: Camera, b: Camera) -> bool:
+    same_size = (a.height, a.width) == (b.height, b.width)
+    return same_size and np.allclose(a.K, b.K) and np.allclose(a.T_world_camera, b.T_world_camera)

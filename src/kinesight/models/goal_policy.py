@@ -157,7 +157,7 @@ class GoalPolicy(nn.Module):
         batch = self.batch_from(observation, goal)
         condition = self._encode(_to_unit(batch.images), batch.proprio)
         shape = (1, self.config.horizon, self.facts.action.dimensions)
-        noise = torch.randn(shape, generator=generator, device=generator.device)
+        noise = torch.randn(shape, generator=generator, device=generator.device).to(condition.device)
         actions = self.objective.sample(
             lambda noisy, levels: self.unet(noisy, levels, condition), noise, self.config.steps
         )
@@ -169,8 +169,11 @@ class GoalPolicy(nn.Module):
         device = self.proprio_centre.device
         frames = {"current": [observation], "proprio": [observation]}
         windows = from_observations(frames, self.spec, camera, device=device)
+        # A copy, since a picture may be read-only or a mirrored view, which torch does not take.
         goal_row = (
-            windows.values["current"] if goal is None else torch.from_numpy(goal)[None, None].to(device)
+            windows.values["current"]
+            if goal is None
+            else torch.from_numpy(goal.copy())[None, None].to(device)
         )
         return self.collate("policy", Windows({**windows.values, "goal": goal_row}, {}, windows.instructions))
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Float, Int, UInt8
@@ -123,7 +124,7 @@ class VideoDiffusion(nn.Module):
         words = [self.vocabulary.encode(sentence, MAX_WORDS) for sentence in windows.instructions]
         return VideoBatch(
             first=clip[:, 0],
-            words=torch.tensor(words).to(clip.device),
+            words=torch.from_numpy(np.stack(words)).to(clip.device, non_blocking=True),
             verbs=windows.values["verbs"][:, 0].long(),
             directions=windows.values["directions"][:, 0].long(),
             distances_m=windows.values["distances_m"][:, 0].float(),
@@ -192,7 +193,8 @@ class VideoDiffusion(nn.Module):
             lambda noisy, levels: self._denoise(noisy, levels, first[:, 0], null),
             self.config.guidance,
         )
-        noise = torch.randn((b, self.config.frames, c, y, x), generator=generator, device=generator.device)
+        shape = (b, self.config.frames, c, y, x)
+        noise = torch.randn(shape, generator=generator, device=generator.device).to(first.device)
         residual = self.objective.sample(network, noise, self.config.steps)
         frames = (first + residual / self.config.residual_gain + 1) * 127.5
         return rearrange(frames, "b t c y x -> b t y x c").round().clamp(0, 255).to(torch.uint8)

@@ -15,8 +15,14 @@ from kinesight.types.errors import DataError
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     """Write beside the target, then rename."""
     part = path.with_suffix(path.suffix + ".part")
-    save_file({name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}, part)
-    os.replace(part, path)
+    try:
+        save_file({name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}, part)
+        with open(part, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except (OSError, SafetensorError) as error:
+        part.unlink(missing_ok=True)
+        raise DataError(f"Cannot write {path}: {error}.") from error
 
 
 def load_tensors(path: Path, device: torch.device | str = "cpu") -> dict[str, Tensor]:
@@ -24,7 +30,7 @@ def load_tensors(path: Path, device: torch.device | str = "cpu") -> dict[str, Te
         raise DataError(f"{path}: no such file")
     try:
         return load_file(path, device=str(device))
-    except SafetensorError as error:
+    except (OSError, SafetensorError) as error:
         raise DataError(f"{path}: not a readable safetensors file ({error})") from None
 
 

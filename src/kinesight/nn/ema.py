@@ -12,7 +12,7 @@ def ema_decay(step: int, maximum: float, power: float = 0.75) -> float:
 
 
 class EMA:
-    """Averaged copies of the trained parameters; frozen ones are left out."""
+    """Averaged copies of the trained parameters; frozen ones and buffers are left out."""
 
     def __init__(self, module: nn.Module, maximum: float) -> None:
         self.maximum = maximum

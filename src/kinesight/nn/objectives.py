@@ -125,8 +125,14 @@ def cosine_alpha_bar(levels: Tensor, offset: float = 0.008, floor: float = 1e-3)
 
 
 def linear_alpha_bar(levels: Tensor, chain: int, beta_start: float = 1e-4, beta_end: float = 2e-2) -> Tensor:
-    """Product of 1 - β over linearly rising β, read at level · chain (levels lie on the chain)."""
-    betas = torch.linspace(beta_start, beta_end, chain, dtype=torch.float64, device=levels.device)
+    """Product of 1 - β over linearly rising β, read at level · chain (levels lie on the chain).
+
+    The bounds are those of a chain of 1000 (DDPM); a shorter chain takes longer steps to the same noise.
+    """
+    scale = 1000 / chain
+    betas = torch.linspace(
+        scale * beta_start, scale * beta_end, chain, dtype=torch.float64, device=levels.device
+    )
     alpha_bars = torch.cat([betas.new_ones(1), torch.cumprod(1 - betas, 0)])
     return alpha_bars[(levels * chain).round().long()].to(levels.dtype)
 

@@ -5,9 +5,10 @@ newest one. Trained parameters and buffers are stored; a frozen base is referred
 """
 
 import os
+import pickle
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ class TrainerState:
 
     step: int
     optimizer: Mapping[str, Any]
+    sums: Mapping[str, Tensor] = field(default_factory=dict)
+    """What was measured since the last line of the metrics: sums and how many."""
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +46,49 @@ class Checkpoint:
     trainer: TrainerState
 
 
+def checkpoint_path(folder: Path, step: int) -> Path:
+    return folder / f"{step:0{STEP_DIGITS}d}"
+
+
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep_every: int = 0) -> Path:
     """Write one checkpoint, point `last` to it and remove older ones that are not to be kept."""
-    step = checkpoint.trainer.step
-    target = folder / f"{step:0{STEP_DIGITS}d}"
+    target = checkpoint_path(folder, checkpoint.trainer.step)
     part = folder / f".{target.name}.part"
     shutil.rmtree(part, ignore_errors=True)
     try:
-        (part / "trainer").mkdir(parents=True)
-        write_atomic(part / "config.json", to_json({"step": step, **checkpoint.description}))
-        save_tensors(checkpoint.model, part / "model.safetensors")
-        save_tensors(checkpoint.ema, part / "ema.safetensors")
-        state = {"step": step, "optimizer": checkpoint.trainer.optimizer}
-        torch.save(state, part / "trainer" / "state.pt")
-        shutil.rmtree(target, ignore_errors=True)
-        os.replace(part, target)
-    except OSError as error:
+        _write(part, checkpoint)
+        _move(part, target)
+    except (OSError, DataError) as error:
         shutil.rmtree(part, ignore_errors=True)
-        raise DataError(f"Cannot write checkpoint {target}: {error}. Earlier ones are intact.") from error
+        raise DataError(f"Cannot write checkpoint {target}: {error} Earlier ones are intact.") from error
     _link_last(folder, target.name)
     _remove_old(folder, target.name, keep_every)
     return target
+
+
+def _write(folder: Path, checkpoint: Checkpoint) -> None:
+    trainer = checkpoint.trainer
+    (folder / "trainer").mkdir(parents=True)
+    write_atomic(folder / "config.json", to_json({"step": trainer.step, **checkpoint.description}))
+    save_tensors(checkpoint.model, folder / "model.safetensors")
+    save_tensors(checkpoint.ema, folder / "ema.safetensors")
+    state = {name: getattr(trainer, name) for name in ("step", "optimizer", "sums", "counts")}
+    try:
+        with open(folder / "trainer" / "state.pt", "wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+    except RuntimeError as error:  # torch's word for a full disk
+        raise OSError(str(error)) from error
+
+
+def _move(part: Path, target: Path) -> None:
+    """Rename into place; an older checkpoint of the same step makes room first."""
+    old = target.with_name(f".{target.name}.old.part")
+    if target.exists():
+        os.replace(target, old)
+    os.replace(part, target)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _link_last(folder: Path, name: str) -> None:
@@ -73,6 +99,8 @@ def _link_last(folder: Path, name: str) -> None:
 
 
 def _remove_old(folder: Path, newest: str, keep_every: int) -> None:
+    for leftover in folder.glob(".*.part"):
+        shutil.rmtree(leftover, ignore_errors=True)
     for old in folder.glob("[0-9]" * STEP_DIGITS):
         kept = keep_every and int(old.name) % keep_every == 0
         if old.name != newest and not kept:
@@ -96,11 +124,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
     state_file = path / "trainer" / "state.pt"
     try:
         state = torch.load(state_file, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, KeyError) as error:
+        trainer = TrainerState(**state)
+    except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
         raise DataError(f"{state_file}: not a readable trainer state ({error})") from None
     return Checkpoint(
         description=read_description(path),
         model=load_tensors(path / "model.safetensors"),
         ema=load_tensors(path / "ema.safetensors"),
-        trainer=TrainerState(step=state["step"], optimizer=state["optimizer"]),
+        trainer=trainer,
     )

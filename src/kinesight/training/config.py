@@ -39,8 +39,14 @@ class TrainingConfig:
         for name in ("steps", "accumulate", "log_every", "save_every"):
             if getattr(self, name) < 1:
                 raise UsageError(f"training.{name} must be at least 1, got {getattr(self, name)}")
-        if self.learning_rate <= 0:
-            raise UsageError(f"training.learning_rate must be positive, got {self.learning_rate}")
+        for name in ("seed", "warmup", "keep_every", "workers", "weight_decay", "final_fraction"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"training.{name} must not be negative, got {getattr(self, name)}")
+        for name in ("learning_rate", "clip_norm"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"training.{name} must be positive, got {getattr(self, name)}")
+        if not 0 <= self.ema < 1:
+            raise UsageError(f"training.ema must be at least 0 and below 1, got {self.ema}")
 
 
 def learning_rate_factor(step: int, config: TrainingConfig) -> float:

@@ -8,27 +8,23 @@ uninterrupted one to the bit on a CPU. Several processes (accelerate launch) dra
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Generator, Tensor, nn
+from torch import Generator, nn
 
-from kinesight.interfaces.model import TrainableModel, Windows
-from kinesight.nn.checkpoint import load_into
+from kinesight.interfaces.model import Stream, TrainableModel, Windows
 from kinesight.nn.ema import EMA
-from kinesight.training.checkpoints import (
-    Checkpoint,
-    TrainerState,
-    last_checkpoint,
-    load_checkpoint,
-    save_checkpoint,
-)
+from kinesight.training.checkpoints import checkpoint_path, last_checkpoint, save_checkpoint
 from kinesight.training.config import TrainingConfig, learning_rate_factor
+from kinesight.training.losses import WeightedLosses
 from kinesight.training.report import RunReport
+from kinesight.training.state import TrainingState, begin
 from kinesight.types.errors import KinesightError, UnknownName
 
 Seed = tuple[int, ...]
@@ -72,193 +68,143 @@ def train(
     `model` is a `TrainableModel`; `sources` maps the names in its streams to batches; `description` goes
     into every checkpoint. Raises `Interrupted` after saving on SIGINT or SIGTERM.
     """
-    accelerator = Accelerator()
-    losses = WeightedLosses(model, config)
-    optimizer, trained = _optimizer(model, config)
-    ema = EMA(model, config.ema)
-    step = _resume(model, optimizer, ema, folder)
-    model.to(accelerator.device)
-    ema.average = {n: value.to(accelerator.device) for n, value in ema.average.items()}
-    model.train()
-    wrapped, optimizer = accelerator.prepare(losses, optimizer)
+    # The precision is the configuration's, not that of the launcher's environment; see WeightedLosses.
+    accelerator = Accelerator(mixed_precision="no")
     checkpoints = folder / "checkpoints"
-
-    def save() -> Path:
-        accelerator.wait_for_everyone()
-        target = checkpoints / f"{step:07d}"
-        if accelerator.is_main_process:
-            state = Checkpoint(
-                description=description,
-                model=model.state_dict(),
-                ema=ema.average,
-                trainer=TrainerState(step, optimizer.state_dict()),
-            )
-            target = save_checkpoint(checkpoints, state, config.keep_every)
-        accelerator.wait_for_everyone()
-        return target
-
-    target = last_checkpoint(checkpoints) or save()
-    batches = _batches(model, sources, config, accelerator.process_index, step)
-    sums = _Means()
+    model.to(accelerator.device).train()
+    state = begin(model, config, checkpoints)
+    losses = accelerator.prepare_model(WeightedLosses(model, config))
+    batches = _batches(_streams(model), sources, config, accelerator.process_index, state.step)
+    target = last_checkpoint(checkpoints) or _save(state, checkpoints, description, config, accelerator)
     with (
-        _reporting(accelerator, folder, name, config.steps, step) as report,
+        _reporting(accelerator, folder, name, config.steps, state.step) as report,
         _interruptible() as asked_to_stop,
     ):
-        while step < config.steps:
-            for group in optimizer.param_groups:
-                group["lr"] = group["peak"] * learning_rate_factor(step, config)
-            for micro in range(config.accumulate):
-                total, terms = wrapped(next(batches), _generators(config, step, micro, accelerator))
-                accelerator.backward(total / config.accumulate)
-                sums.add(terms)
-            norm = torch.nn.utils.clip_grad_norm_(trained, config.clip_norm)
-            sums.add({"gradient_norm": norm.detach()})
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            ema.update(model)
-            step += 1
+        while state.step < config.steps:
+            _update(state, losses, batches, config, accelerator)
+            last = state.step == config.steps
+            log = last or state.step % config.log_every == 0
+            save = last or state.step % config.save_every == 0
             if report:
-                report.advance(step)
-            if step % config.log_every == 0 or step == config.steps:
-                values = sums.collect()
+                report.advance(state.step)
+            means = state.finite_means() if log or save else {}
+            if log:
                 if report:
-                    report.log(step, {**values, "learning_rate": optimizer.param_groups[0]["lr"]})
+                    report.log(state.step, {**means, "learning_rate": state.optimizer.param_groups[0]["lr"]})
+                state.means.clear()
             for probe in probes:
-                if step % probe.every == 0 and report:
-                    report.log(step, _run_probe(probe, model, ema, step))
-            if asked_to_stop.is_set():
-                target = save()
-                raise Interrupted(f"Stopped at step {step}; {target} is saved. The same command resumes.")
-            if step % config.save_every == 0 or step == config.steps:
-                target = save()
-    return Progress(step, target)
+                if report and state.step % probe.every == 0:
+                    report.log(state.step, _run_probe(probe, state))
+            # Several processes must stop at the same step; they ask each other where they wait anyway.
+            stop = (log or accelerator.num_processes == 1) and _any_process(asked_to_stop, accelerator)
+            if save or stop:
+                target = _save(state, checkpoints, description, config, accelerator)
+            if stop or (last and asked_to_stop.is_set()):
+                raise Interrupted(
+                    f"Stopped at step {state.step}; {target} is saved. The same command resumes."
+                )
+    return Progress(state.step, target)
 
 
-class WeightedLosses(nn.Module):
-    """One forward over all streams, so that DistributedDataParallel sees a single call per backward."""
-
-    def __init__(self, model: nn.Module, config: TrainingConfig) -> None:
-        super().__init__()
-        self.model = model
-        self.precision = getattr(torch, config.precision)
-
-    def forward(
-        self, windows: Mapping[str, Windows], generators: Mapping[str, Generator]
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        model: TrainableModel = self.model  # type: ignore[assignment]
-        total: Tensor | float = 0.0
-        report: dict[str, Tensor] = {}
-        for name, stream in model.streams.items():
-            batch = model.collate(name, windows[name])
-            device = generators[name].device.type
-            with torch.autocast(device, self.precision, enabled=self.precision != torch.float32):
-                terms = model.loss(name, batch, generators[name])
-            for term, value in terms.items():
-                if term not in model.loss_weights:
-                    raise UnknownName("loss term", term, model.loss_weights)
-                assert value.ndim == 1, f"loss term {term!r} must have shape [b], got {tuple(value.shape)}"
-                mean = value.float().mean()
-                total = total + stream.weight * model.loss_weights[term] * mean
-                label = term if len(model.streams) == 1 else f"{name}/{term}"
-                report[f"loss/{label}"] = mean.detach()
-        assert isinstance(total, Tensor), "a model must return at least one loss term"
-        return total, report
+def _update(
+    state: TrainingState,
+    losses: nn.Module,
+    batches: Iterator[Mapping[str, Windows]],
+    config: TrainingConfig,
+    accelerator: Accelerator,
+) -> None:
+    """One optimiser step over `config.accumulate` micro-batches."""
+    for group in state.optimizer.param_groups:
+        group["lr"] = group["peak"] * learning_rate_factor(state.step, config)
+    for micro in range(config.accumulate):
+        generators = _generators(_streams(state.model), config, state.step, micro, accelerator)
+        with nullcontext() if micro + 1 == config.accumulate else accelerator.no_sync(losses):
+            total, terms = losses(next(batches), generators)
+            (total / config.accumulate).backward()
+        state.means.add(terms)
+    norm = torch.nn.utils.clip_grad_norm_(state.trained, config.clip_norm)
+    state.means.add({"gradient_norm": norm.detach()})
+    state.optimizer.step()
+    state.optimizer.zero_grad(set_to_none=True)
+    state.ema.update(state.model)
+    state.step += 1
 
 
-def _optimizer(model: nn.Module, config: TrainingConfig) -> tuple[torch.optim.Optimizer, list[nn.Parameter]]:
-    """AdamW over the model's parameter groups; everything else is frozen."""
+def _streams(model: nn.Module) -> Mapping[str, Stream]:
     trainable: TrainableModel = model  # type: ignore[assignment]
-    groups = trainable.parameter_groups()
-    trained = [parameter for group in groups for parameter in group["params"]]
-    chosen = {id(parameter) for parameter in trained}
-    for parameter in model.parameters():
-        parameter.requires_grad_(id(parameter) in chosen)
-    for group in groups:
-        group["peak"] = config.learning_rate * group.pop("scale", 1.0)
-    optimizer = torch.optim.AdamW(
-        groups, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
-    )
-    return optimizer, trained
-
-
-def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, ema: EMA, folder: Path) -> int:
-    path = last_checkpoint(folder / "checkpoints")
-    if path is None:
-        return 0
-    checkpoint = load_checkpoint(path)
-    load_into(model, checkpoint.model, path / "model.safetensors")
-    ema.load(checkpoint.ema, checkpoint.trainer.step)
-    optimizer.load_state_dict(dict(checkpoint.trainer.optimizer))
-    return checkpoint.trainer.step
+    return trainable.streams
 
 
 def _batches(
-    model: nn.Module, sources: Mapping[str, Batches], config: TrainingConfig, rank: int, step: int
+    streams: Mapping[str, Stream],
+    sources: Mapping[str, Batches],
+    config: TrainingConfig,
+    rank: int,
+    step: int,
 ) -> Iterator[dict[str, Windows]]:
     """Per micro-batch the windows of every stream."""
-    trainable: TrainableModel = model  # type: ignore[assignment]
+    numbers = range(step * config.accumulate, config.steps * config.accumulate)
     iterators = {}
-    for number, (name, stream) in enumerate(trainable.streams.items()):
+    for stream_number, (name, stream) in enumerate(streams.items()):
         if stream.source not in sources:
             raise UnknownName("data set of stream " + name, stream.source, sources)
-        first, last = step * config.accumulate, config.steps * config.accumulate
-        seeds = [(config.seed, i, rank, number) for i in range(first, last)]
+        seeds = [(config.seed, i, rank, stream_number) for i in numbers]
         iterators[name] = iter(sources[stream.source](seeds, stream.batch_size))
-    for _ in range(step * config.accumulate, config.steps * config.accumulate):
-        yield {name: next(iterator) for name, iterator in iterators.items()}
+    return ({name: next(iterator) for name, iterator in iterators.items()} for _ in numbers)
 
 
-class _Streams(dict[str, Generator]):
-    """Generators by stream name, made when asked for."""
-
-    def __init__(self, seed: Seed, device: torch.device) -> None:
-        super().__init__()
-        self.seed, self.device = seed, device
-
-    def __missing__(self, name: str) -> Generator:
-        mixed = hash((*self.seed, *name.encode())) % (1 << 63)
-        self[name] = Generator(self.device).manual_seed(mixed)
-        return self[name]
-
-
-def _generators(config: TrainingConfig, step: int, micro: int, accelerator: Accelerator) -> _Streams:
+def _generators(
+    streams: Mapping[str, Stream], config: TrainingConfig, step: int, micro: int, accelerator: Accelerator
+) -> dict[str, Generator]:
+    """A generator for every stream; the global one is seeded too, for dropout, which takes none."""
     seed = (config.seed, step, micro, accelerator.process_index)
-    torch.manual_seed(hash(seed) % (1 << 63))  # for dropout, which takes no generator
-    return _Streams(seed, accelerator.device)
+    torch.manual_seed(mixed_seed(*seed, 0))
+    return {
+        name: Generator(accelerator.device).manual_seed(mixed_seed(*seed, number))
+        for number, name in enumerate(streams, 1)
+    }
 
 
-class _Means:
-    """Running means on the device; read once per log line, so that a step never waits for the host."""
-
-    def __init__(self) -> None:
-        self.sums: dict[str, Tensor] = {}
-        self.counts: dict[str, int] = {}
-
-    def add(self, values: Mapping[str, Tensor]) -> None:
-        for name, value in values.items():
-            self.sums[name] = self.sums[name] + value if name in self.sums else value
-            self.counts[name] = self.counts.get(name, 0) + 1
-
-    def collect(self) -> dict[str, float]:
-        means = {name: float(total) / self.counts[name] for name, total in self.sums.items()}
-        self.__init__()
-        return means
+def mixed_seed(*parts: int) -> int:
+    """64 bits from some integers, the same on every machine; neighbours get unrelated ones."""
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0])
 
 
-def _run_probe(probe: Probe, model: nn.Module, ema: EMA, step: int) -> Mapping[str, float]:
+def _save(
+    state: TrainingState,
+    folder: Path,
+    description: Mapping[str, Any],
+    config: TrainingConfig,
+    accelerator: Accelerator,
+) -> Path:
+    """The main process writes, the others wait."""
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        save_checkpoint(folder, state.checkpoint(description), config.keep_every)
+    accelerator.wait_for_everyone()
+    return checkpoint_path(folder, state.step)
+
+
+def _run_probe(probe: Probe, state: TrainingState) -> Mapping[str, float]:
     """Measure on the averaged weights and put the trained ones back."""
-    trained = {name: p.detach().clone() for name, p in model.named_parameters() if name in ema.average}
-    ema.copy_to(model)
+    model = state.model
+    trained = EMA(model, 0.0)
+    state.ema.copy_to(model)
     model.eval()
     try:
         with torch.inference_mode():
-            return probe(model, step)
+            return probe(model, state.step)
     finally:
         model.train()
-        with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                if name in trained:
-                    parameter.copy_(trained[name])
+        trained.copy_to(model)
+
+
+def _any_process(event: threading.Event, accelerator: Accelerator) -> bool:
+    """Whether the event is set in any of the processes."""
+    if accelerator.num_processes == 1:
+        return event.is_set()
+    mark = torch.tensor(float(event.is_set()), device=accelerator.device)
+    return bool(accelerator.reduce(mark, "sum") > 0)  # pyright: ignore[reportOperatorIssue]
 
 
 @contextmanager

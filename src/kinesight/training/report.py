@@ -9,6 +9,9 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from kinesight.types.files import write_atomic
+from kinesight.types.serial import to_jsonable
+
 QUIET_PERIOD_S = 15.0
 """Where there is no terminal, a line is printed at most this often."""
 
@@ -57,7 +60,7 @@ class RunReport:
         rate = (step - self.first) / max(elapsed, 1e-9)
         row = {"step": step, "seconds": round(elapsed, 2), **values}
         with self.metrics.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(json.dumps(to_jsonable(row), allow_nan=False) + "\n")
         for name, value in values.items():
             self.board.add_scalar(name, value, step)
         losses = " ".join(
@@ -78,4 +81,4 @@ class RunReport:
             return
         rows = [line for line in self.metrics.read_text().splitlines() if line.endswith("}")]
         kept = [line for line in rows if json.loads(line)["step"] <= step]
-        self.metrics.write_text("".join(line + "\n" for line in kept))
+        write_atomic(self.metrics, "".join(line + "\n" for line in kept))
