@@ -12,11 +12,9 @@ from kinesight.agents.blind_replay import blind_replay
 from kinesight.collection.collect import CollectionConfig, collect
 from kinesight.data.episodes import EpisodeStore
 from kinesight.envs import catalogue as envs
-from kinesight.evaluation.journal import Journal
-from kinesight.evaluation.provenance import hardware, versions
 from kinesight.evaluation.recording import Recording
 from kinesight.evaluation.results import Results, write_results
-from kinesight.evaluation.rollout import evaluate
+from kinesight.evaluation.run import Subject, run_evaluation
 from kinesight.experiments.runs import Run, Trained, load_stage, open_run
 from kinesight.experiments.spatial_policy import Goals, make_agent
 from kinesight.interfaces.agent import Agent
@@ -64,27 +62,23 @@ def run_row(
         check_fit(stage, cases)
     expert_data = record_expert(run, cases, workers) if chosen.needs_expert else None
     make = partial(build_row, run.path, row, expert_data)
-    digests = {name: stage.digest for name, stage in stages.items()}
-    identity = f"{row} {sorted(digests.items())} {to_json(run.recipe.agent)} {run.record().data} {limit}"
-    results = Results(
+    subject = Subject(
         agent=run.recipe.name if row == "agent" else row,
-        protocol=cases[0].start,
-        episodes=tuple(
-            evaluate(
-                make,
-                partial(make_environment, limit),
-                cases,
-                workers,
-                journal=Journal(out, hashlib.sha256(identity.encode()).hexdigest()[:12]),
-                recording=Recording() if row == "agent" else None,
-            )
-        ),
         recipe=run.recipe.name,
-        checkpoints=digests,
+        checkpoints={name: stage.digest for name, stage in stages.items()},
         privileged=make().privileged,
-        versions=versions(),
-        hardware=hardware(),
+        settings={"agent": to_json(run.recipe.agent), "data": run.record().data},
+    )
+    results = run_evaluation(
+        out,
+        subject,
+        make,
+        partial(make_environment, limit),
+        cases,
+        workers,
         command=command,
+        recording=Recording() if row == "agent" else None,
+        limit=limit,
     )
     write_results(out, results)
     return results
