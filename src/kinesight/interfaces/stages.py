@@ -45,6 +45,7 @@ class Planners(Protocol):
     def for_case(self, case: Case) -> Planner: ...
 
 
+@runtime_checkable
 class Imaginer(Protocol):
     @property
     def request(self) -> ViewRequest: ...

@@ -47,4 +47,5 @@ def load_into(module: nn.Module, tensors: Mapping[str, Tensor], source: Path) ->
         if value.shape != tensors[name].shape:
             came, expected = tuple(tensors[name].shape), tuple(value.shape)
             raise DataError(f"{source}: {name} has shape {came}, the model expects {expected}")
+    for name, value in own.items():
         value.copy_(tensors[name])

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -24,6 +24,7 @@ Network: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """(noisy samples [b ...], noise levels [b]) -> prediction [b ...]."""
 
 
+@runtime_checkable
 class Objective(Protocol):
     def draw_levels(self, count: int, generator: Generator) -> Float[Tensor, "b"]: ...
     def corrupt(self, data: Tensor, noise: Tensor, levels: Tensor) -> Tensor: ...

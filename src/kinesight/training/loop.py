@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -38,6 +38,7 @@ class Interrupted(KinesightError):
     status = 130
 
 
+@runtime_checkable
 class Probe(Protocol):
     """A measurement while training: every `every` steps, on the averaged weights."""
 
@@ -87,11 +88,11 @@ def train(
             save = last or state.step % config.save_every == 0
             if report:
                 report.advance(state.step)
-            means = state.finite_means() if log or save else {}
             if log:
+                means = state.finite_means()
+                state.means.clear()
                 if report:
                     report.log(state.step, {**means, "learning_rate": state.optimizer.param_groups[0]["lr"]})
-                state.means.clear()
             for probe in probes:
                 if report and state.step % probe.every == 0:
                     report.log(state.step, _run_probe(probe, state))
@@ -177,7 +178,8 @@ def _save(
     config: TrainingConfig,
     accelerator: Accelerator,
 ) -> Path:
-    """The main process writes, the others wait."""
+    """The main process writes, the others wait. What diverged is not written over what did not."""
+    state.finite_means()
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         save_checkpoint(folder, state.checkpoint(description), config.keep_every)

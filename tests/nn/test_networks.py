@@ -1,0 +1,224 @@
+"""Shapes, starting values and symmetries of the networks."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from kinesight.nn.conditions import PlanEncoder, TokenPool, WordEncoder
+from kinesight.nn.encoders import ENCODERS, SpatialSoftmax, image_encoder
+from kinesight.nn.layers import FiLM, SelfAttention, group_norm, sinusoidal
+from kinesight.nn.unet1d import ActionUNet
+from kinesight.nn.video_unet import SpaceTimeBlock, VideoUNet, coarsest_edge
+from kinesight.types.errors import UnknownName
+from kinesight.types.plan import MAX_ROWS, NO_DIRECTION, PAD_VERB
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+
+
+# Image encoders
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_encoders(name: str) -> None:
+    encoder = image_encoder(name, 6, 16)
+    image = torch.randn(2, 6, 32, 40, requires_grad=True)
+    features = encoder(image)
+    assert features.shape == (2, 16)
+    assert not [m for m in encoder.modules() if isinstance(m, _BatchNorm)]
+    assert any(isinstance(m, nn.GroupNorm) for m in encoder.modules())
+    features.square().sum().backward()
+    assert image.grad is not None
+    # Every channel and the picture's corners are looked at.
+    assert bool((image.grad.abs().amax((0, 2, 3)) > 0).all())
+    assert float(image.grad[:, :, -3:, -3:].abs().max()) > 0
+
+
+def test_encoders_of_one_example_do_not_see_the_others() -> None:
+    encoder, images = image_encoder("small-cnn", 3, 8), torch.randn(3, 3, 24, 24)
+    torch.testing.assert_close(encoder(images)[1:2], encoder(images[1:2]), atol=1e-5, rtol=1e-4)
+
+
+def test_unknown_encoder_is_answered_with_the_list() -> None:
+    with pytest.raises(UnknownName, match=r"small-cnn"):
+        image_encoder("small_cnn", 3, 8)
+
+
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (2, 5), (4, 8)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_spatial_softmax_finds_a_peak_in_single_precision(row: int, column: int, dtype: torch.dtype) -> None:
+    x = torch.zeros(1, 1, 5, 9, dtype=dtype)
+    x[0, 0, row, column] = 100
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        position = SpatialSoftmax()(x)
+    assert position.dtype == torch.float32
+    torch.testing.assert_close(position.detach(), torch.tensor([[2 * column / 8 - 1, 2 * row / 4 - 1]]))
+
+
+# Layers
+
+
+def test_film_is_the_identity_at_the_start_and_scales_and_shifts_then() -> None:
+    film, x = FiLM(5, 3), torch.randn(2, 3, 4, 6)
+    condition = torch.randn(2, 5)
+    assert torch.equal(film(x, condition), x)
+    film.linear.bias.data = torch.tensor([1.0, 0, 0, 0, 0, 7])
+    expected = x.clone()
+    expected[:, 0] *= 2
+    expected[:, 2] += 7
+    torch.testing.assert_close(film(x, condition), expected)
+
+
+def test_self_attention_is_the_identity_at_the_start_and_knows_no_order() -> None:
+    attention, x = SelfAttention(8, 2), torch.randn(2, 5, 8)
+    assert torch.equal(attention(x), x)
+    nn.init.normal_(attention.out.weight)
+    order = torch.tensor([3, 0, 4, 1, 2])
+    torch.testing.assert_close(attention(x)[:, order], attention(x[:, order]))
+
+
+def test_levels_are_told_apart() -> None:
+    features = sinusoidal(torch.linspace(0, 1, 101), 32)
+    distances = torch.cdist(features, features) + 10 * torch.eye(101)
+    assert float(distances.min()) > 0.1
+
+
+@pytest.mark.parametrize("channels", [1, 3, 16, 24, 48, 64, 100, 256])
+def test_groups_divide_the_channels(channels: int) -> None:
+    assert channels % group_norm(channels).num_groups == 0
+
+
+# Action U-Net
+
+
+@pytest.mark.parametrize("horizon", range(1, 18))
+def test_action_unet_takes_any_horizon(horizon: int) -> None:
+    unet = ActionUNet(4, 6, (8, 16, 16))
+    noisy, levels, condition = torch.randn(2, horizon, 4), torch.rand(2), torch.randn(2, 6)
+    assert unet(noisy, levels, condition).shape == noisy.shape
+
+
+def test_action_unet_starts_without_condition_and_learns_one() -> None:
+    unet = ActionUNet(2, 3, (8, 16))
+    noisy = torch.randn(2, 4, 2)
+
+    def outputs() -> Tensor:
+        pairs = ((0.1, 0.0), (0.9, 0.0), (0.1, 5.0))
+        every = [unet(noisy, torch.full((2,), s), torch.full((2, 3), c)) for s, c in pairs]
+        return torch.stack(every).detach()
+
+    first = outputs()
+    assert torch.equal(first[0], first[1])
+    assert torch.equal(first[0], first[2])
+    for module in unet.modules():
+        if isinstance(module, FiLM):
+            nn.init.normal_(module.linear.weight)
+    level, condition = (outputs()[0] - outputs()[1:]).abs().amax((1, 2, 3))
+    assert float(level) > 1e-3
+    assert float(condition) > 1e-3
+
+
+# Video U-Net
+
+
+def video_unet(patch: int, **changes: object) -> VideoUNet:
+    sizes = {"base": 8, "multipliers": (1, 2), "blocks": 1, "frames": 5, "heads": 2}
+    return VideoUNet(channels=3, context_channels=3, condition=8, patch=patch, **sizes | changes)
+
+
+@pytest.mark.parametrize("patch", [1, 2, 4])
+@pytest.mark.parametrize(("multipliers", "blocks"), [((1,), 1), ((1, 2), 2), ((1, 2, 3), 1)])
+def test_video_unet_keeps_the_shape(patch: int, multipliers: tuple[int, ...], blocks: int) -> None:
+    height, width = (patch * 2 ** (len(multipliers) - 1) * n for n in (2, 3))
+    unet = video_unet(patch, multipliers=multipliers, blocks=blocks)
+    noisy = torch.randn(2, 5, 3, height, width)
+    assert unet(noisy, noisy[:, 0], torch.randn(2, 8)).shape == noisy.shape
+    assert unet(noisy[:, :3], noisy[:, 0], torch.randn(2, 8)).shape == noisy[:, :3].shape
+
+
+def test_frames_are_mixed_and_examples_are_not() -> None:
+    unet = video_unet(2)
+    for parameter in unet.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    noisy, condition = torch.randn(2, 5, 3, 8, 8), torch.randn(2, 8)
+    changed = noisy.clone()
+    changed[0, 2] += 1
+    difference = (unet(noisy, noisy[:, 0], condition) - unet(changed, noisy[:, 0], condition)).abs()
+    by_frame = difference.amax((2, 3, 4))
+    assert bool((by_frame[0] > 2e-5).all()), "changing one frame changes all frames of its video"
+    assert float(by_frame[1].detach().max()) < 1e-6, "and no other video"
+
+
+def test_first_frame_and_condition_reach_every_frame() -> None:
+    unet = video_unet(2)
+    for parameter in unet.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    noisy, condition = torch.randn(1, 5, 3, 8, 8), torch.randn(1, 8)
+    plain = unet(noisy, noisy[:, 0], condition)
+    for other in (unet(noisy, noisy[:, 1], condition), unet(noisy, noisy[:, 0], -condition)):
+        assert bool(((plain - other).abs().amax((0, 2, 3, 4)) > 1e-4).all())
+
+
+def test_time_is_not_mixed_at_the_start() -> None:
+    block = SpaceTimeBlock(4, 4, 8)
+    x = torch.randn(2 * 5, 4, 6, 7)
+    assert torch.equal(block._mix_in_time(x, 5), x)
+    assert torch.equal(block(x, torch.randn(10, 8), 5), x), "a block is the identity at the start"
+
+
+def test_coarsest_edge() -> None:
+    assert coarsest_edge(96, 4, (1, 2, 3)) == 6
+    assert coarsest_edge(90, 4, (1, 2, 3)) == 0
+
+
+# Conditions
+
+
+def plan(
+    rows: list[tuple[int, int, float]], distance_of_padding: float = 0.0
+) -> tuple[Tensor, Tensor, Tensor]:
+    rows = rows + [(PAD_VERB, NO_DIRECTION, distance_of_padding)] * (MAX_ROWS - len(rows))
+    verbs, directions, distances = zip(*rows, strict=True)
+    return torch.tensor([verbs]), torch.tensor([directions]), torch.tensor([distances])
+
+
+def pooled_plan(*tables: tuple[Tensor, Tensor, Tensor]) -> list[Tensor]:
+    torch.manual_seed(1)
+    encoder, pool = PlanEncoder(16, 8), TokenPool(16, MAX_ROWS)
+    nn.init.normal_(pool.place)
+    return [pool(*encoder(*table)) for table in tables]
+
+
+def test_padded_rows_do_not_count_and_the_order_of_rows_does() -> None:
+    rows = [(0, 4, 0.2), (2, 13, 0.0)]
+    plain, padded, turned, longer = pooled_plan(
+        plan(rows), plan(rows, 9.0), plan(rows[::-1]), plan([*rows, rows[0]])
+    )
+    assert torch.equal(plain, padded)
+    assert not torch.allclose(plain, turned, atol=1e-4)
+    assert not torch.allclose(plain, longer, atol=1e-4)
+
+
+def test_an_empty_plan_has_a_finite_vector_and_gradient() -> None:
+    encoder, pool = PlanEncoder(16, 8), TokenPool(16, MAX_ROWS)
+    pooled = pool(*encoder(*plan([])))
+    assert bool(pooled.isfinite().all())
+    pooled.sum().backward()
+    assert all(p.grad is None or bool(p.grad.isfinite().all()) for p in pool.parameters())
+
+
+def test_padded_words_do_not_count_and_the_order_of_words_does() -> None:
+    words, pool = WordEncoder(9, 16), TokenPool(16, 6)
+    nn.init.normal_(pool.place)
+    sentences = torch.tensor([[5, 3, 0, 0], [3, 5, 0, 0]])
+    tokens, valid = words(sentences)
+    assert valid.tolist() == [[True, True, False, False]] * 2
+    plain, turned = pool(tokens, valid)
+    assert not torch.allclose(plain, turned, atol=1e-4)
+    words.embedding.weight.data[0] += 3
+    torch.testing.assert_close(pool(*words(sentences))[0], plain)
+    short = pool(*words(sentences[:, :2]))[0]
+    torch.testing.assert_close(short, plain, atol=1e-5, rtol=1e-5)
