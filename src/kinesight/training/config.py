@@ -25,8 +25,8 @@ class TrainingConfig:
     clip_norm: float = 1.0
     accumulate: int = 1
     """Batches an optimiser step."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Autocast type; the parameters stay float32."""
+    precision: Literal["float32", "bfloat16", "auto"] = "float32"
+    """Autocast type; the parameters stay float32. "auto" is bfloat16 where the hardware computes in it."""
     seed: int = 0
     log_every: int = 20
     save_every: int = 500

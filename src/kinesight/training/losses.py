@@ -16,7 +16,7 @@ class WeightedLosses(nn.Module):
     def __init__(self, model: nn.Module, config: TrainingConfig) -> None:
         super().__init__()
         self.model = model
-        self.precision = getattr(torch, config.precision)
+        self.precision = autocast_type(config.precision, next(model.parameters()).device)
 
     def forward(
         self, windows: Mapping[str, Windows], generators: Mapping[str, Generator]
@@ -49,3 +49,14 @@ class WeightedLosses(nn.Module):
             shape = (len(windows.instructions),)
             assert value.shape == shape, f"loss term {term!r} must be {shape}, got {tuple(value.shape)}"
         return terms
+
+
+def autocast_type(precision: str, device: torch.device) -> torch.dtype:
+    """The configured type; "auto" asks the hardware, since emulated bfloat16 is slower than float32."""
+    if precision != "auto":
+        return getattr(torch, precision)
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.bfloat16 if native else torch.float32
