@@ -69,8 +69,9 @@ def train(
     `model` is a `TrainableModel`; `sources` maps the names in its streams to batches; `description` goes
     into every checkpoint. Raises `Interrupted` after saving on SIGINT or SIGTERM.
     """
-    # The precision is the configuration's, not that of the launcher's environment; see WeightedLosses.
-    accelerator = Accelerator(mixed_precision="no")
+    # The precision is the configuration's (see WeightedLosses), not that of the launcher's environment.
+    # Without cpu=True launched processes on a machine without a GPU would not know of each other.
+    accelerator = Accelerator(mixed_precision="no", cpu=not torch.accelerator.is_available())
     checkpoints = folder / "checkpoints"
     model.to(accelerator.device).train()
     state = begin(model, config, checkpoints)

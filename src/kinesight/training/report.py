@@ -6,14 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+from kinesight.data.progress import ProgressLine
 from kinesight.types.files import write_atomic
 from kinesight.types.serial import to_jsonable
-
-QUIET_PERIOD_S = 15.0
-"""Where there is no terminal, a line is printed at most this often."""
 
 
 class RunReport:
@@ -26,38 +21,25 @@ class RunReport:
         self.metrics = folder / "metrics.jsonl"
         self._drop_after(start)
         self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=start)
-        self.console = Console()
-        self.progress = Progress(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[losses]}"),
-            console=self.console,
-            disable=not self.console.is_terminal,
-        )
-        self.task = self.progress.add_task(name, total=steps, completed=start, rate="", losses="")
-        self.name, self.steps = name, steps
-        self.began, self.first, self.printed = time.monotonic(), start, time.monotonic()
+        self.line = ProgressLine(name, steps, start)
+        self.began = time.monotonic()
 
     def __enter__(self) -> "RunReport":
-        self.progress.start()
+        self.line.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.progress.stop()
+        self.line.__exit__(kind, error, trace)
         self.board.close()
 
     def advance(self, step: int) -> None:
-        self.progress.update(self.task, completed=step)
+        self.line.update(step)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Append one row of numbers and show the losses."""
         elapsed = time.monotonic() - self.began
-        rate = (step - self.first) / max(elapsed, 1e-9)
         row = {"step": step, "seconds": round(elapsed, 2), **values}
         with self.metrics.open("a") as file:
             file.write(json.dumps(to_jsonable(row), allow_nan=False) + "\n")
@@ -66,14 +48,7 @@ class RunReport:
         losses = " ".join(
             f"{name.removeprefix('loss/')} {v:.4f}" for name, v in values.items() if "loss" in name
         )
-        self.progress.update(self.task, rate=f"{rate:.1f} steps/s", losses=losses)
-        if self.progress.disable and (time.monotonic() - self.printed > QUIET_PERIOD_S or step == self.steps):
-            self.printed = time.monotonic()
-            left = (self.steps - step) / max(rate, 1e-9)
-            print(
-                f"{self.name}: {step}/{self.steps}, {rate:.2f} steps/s, {left:.0f} s left, {losses}",
-                flush=True,
-            )
+        self.line.update(step, losses)
 
     def _drop_after(self, step: int) -> None:
         """A resumed run writes the rows after its checkpoint again."""

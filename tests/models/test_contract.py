@@ -1,0 +1,211 @@
+"""What every learned model keeps to: one test for each promise, over all configurations."""
+
+from dataclasses import replace
+
+import model_samples
+import numpy as np
+import pytest
+import torch
+from model_samples import POLICY, VIDEO, Model, build, gather, generator, observe_again
+from torch import nn
+
+from kinesight.data.episodes import EpisodeStore
+from kinesight.interfaces.model import TrainableModel
+from kinesight.interfaces.stages import Imaginer, Policy
+from kinesight.models.goal_policy import GoalPolicy, GoalPolicyConfig
+from kinesight.models.video_diffusion import VideoDiffusion, VideoDiffusionConfig
+from kinesight.nn.checkpoint import load_into, load_tensors, save_tensors
+from kinesight.types.errors import UnknownName
+from kinesight.types.facts import DataFacts
+from kinesight.types.serial import from_json, to_json
+
+CONFIGS: dict[str, VideoDiffusionConfig | GoalPolicyConfig] = {
+    "video-flow": VIDEO,
+    "video-v-guided": replace(VIDEO, objective="v", guidance=2.0, patch=1, blocks=2),
+    "policy-epsilon": POLICY,
+    "policy-flow": replace(POLICY, objective="flow", horizon=5, shift=0, goal_degradation=0.0),
+    "policy-resnet18": replace(POLICY, encoder="resnet18", noise_draws=1, proprio_noise=0.0),
+}
+
+
+@pytest.fixture(params=CONFIGS, scope="module")
+def config(request: pytest.FixtureRequest) -> VideoDiffusionConfig | GoalPolicyConfig:
+    return CONFIGS[request.param]
+
+
+@pytest.fixture(scope="module")
+def model(config: VideoDiffusionConfig | GoalPolicyConfig, facts: DataFacts) -> Model:
+    return build(config, facts)
+
+
+def loss(model: Model, store: EpisodeStore, size: int = 4, seed: int = 0) -> dict[str, torch.Tensor]:
+    (stream,) = model.streams
+    batch = model.collate(stream, gather(model, store, size))
+    return model.loss(stream, batch, generator(seed))
+
+
+def test_loss_terms_have_the_batchs_shape_and_the_weights_names(model: Model, store: EpisodeStore) -> None:
+    assert isinstance(model, TrainableModel)
+    terms = loss(model, store, size=3)
+    assert terms.keys() == model.loss_weights.keys()
+    for value in terms.values():
+        assert value.shape == (3,)
+        assert value.dtype == torch.float32
+        assert bool((value.isfinite() & (value >= 0)).all())
+
+
+def test_randomness_comes_from_the_generator(model: Model, store: EpisodeStore) -> None:
+    first, again, other = loss(model, store), loss(model, store), loss(model, store, seed=1)
+    for name, value in first.items():
+        assert torch.equal(value, again[name])
+        assert not torch.equal(value, other[name])
+
+
+def test_every_parameter_is_trained_and_gets_a_gradient(model: Model, store: EpisodeStore) -> None:
+    grouped = [id(p) for group in model.parameter_groups() for p in group["params"]]
+    assert sorted(grouped) == sorted(id(p) for p in model.parameters())
+    model.zero_grad()
+    sum(value.mean() for value in loss(model, store).values()).backward()
+    # Processes that train together wait for every gradient, so none may be left out; zeros are fine.
+    assert [name for name, p in model.named_parameters() if p.grad is None] == []
+    model.zero_grad()
+
+
+def test_half_precision_gives_nearly_the_same_loss_in_single_precision(
+    model: Model, store: EpisodeStore
+) -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        half = loss(model, store)
+    for name, value in loss(model, store).items():
+        assert half[name].dtype == torch.float32
+        torch.testing.assert_close(half[name], value, rtol=0.05, atol=0.02)
+
+
+def test_configuration_survives_json(config: VideoDiffusionConfig | GoalPolicyConfig) -> None:
+    assert from_json(type(config), to_json(config)) == config
+
+
+def test_facts_and_weights_bring_the_model_back(model: Model, config, facts, tmp_path, store) -> None:
+    path = tmp_path / "model.safetensors"
+    save_tensors(model.state_dict(), path)
+    torch.manual_seed(99)
+    other = config.build(from_json(DataFacts, to_json(facts)))
+    load_into(other, load_tensors(path), path)
+    for name, value in loss(model, store).items():
+        assert torch.equal(value, loss(other, store)[name])
+
+
+def test_one_example_is_not_changed_by_the_others(model: Model, store: EpisodeStore) -> None:
+    """Sampling of a batch is sampling of each."""
+    if not isinstance(model, VideoDiffusion):
+        pytest.skip("a policy acts for one observation")
+    batch = model.collate("imaginer", gather(model, store, 2))
+    both = model.sample(batch, generator())
+    assert both.shape == (2, model.config.frames, *model.facts.image_size, 3)
+    words = replace(batch, words=torch.cat([batch.words[:1], batch.words[1:].roll(1)]))
+    assert torch.equal(model.sample(words, generator())[0], both[0])
+
+
+@pytest.mark.parametrize("camera", ["front", "side"])
+def test_a_batch_from_observations_is_the_one_from_the_store(
+    model: Model, store: EpisodeStore, camera: str
+) -> None:
+    windows = gather(model, store, 6, camera=camera)
+    (stream,) = model.streams
+    stored = model.collate(stream, windows)
+    for b in range(6):
+        if isinstance(model, VideoDiffusion):
+            now = windows.values["number.clip"][b, 0]
+            plan = model_samples.plan_at(int(now[0]), int(now[1]), camera)
+            mine = model.batch_from(observe_again(store, model, now, camera), plan)
+            names = ("first", "words", "verbs", "directions", "distances_m")
+        else:
+            now, goal = windows.values["number.current"][b, 0], windows.values["number.goal"][b, 0]
+            seen = observe_again(store, model, goal, camera).views[camera].rgb
+            mine = model.batch_from(observe_again(store, model, now, camera), seen)
+            names = ("images", "proprio")
+        for name in names:
+            expected = getattr(stored, name)[b : b + 1]
+            assert getattr(mine, name).dtype == expected.dtype
+            # To the float32 that the actions were recorded in, by which the environment is played again.
+            torch.testing.assert_close(getattr(mine, name), expected, atol=1e-6, rtol=0)
+
+
+def test_what_is_made_at_test_time_has_the_right_type_and_range(model: Model, store: EpisodeStore) -> None:
+    observation = observe_again(store, model, torch.tensor([1, 2]), "front")
+    seen = observation.views["front"].rgb
+    assert seen is not None
+    if isinstance(model, VideoDiffusion):
+        assert isinstance(model, Imaginer)
+        videos = [
+            model.imagine(observation, model_samples.plan_at(1, 2, "front"), generator(s)) for s in (0, 0, 1)
+        ]
+        assert videos[0].frames.shape == (model.config.frames, *seen.shape)
+        assert videos[0].frames.dtype == np.uint8
+        assert np.array_equal(videos[0].first, seen)
+        assert np.array_equal(videos[0].frames, videos[1].frames)
+        assert not np.array_equal(videos[0].frames, videos[2].frames)
+        assert model.imagine(observation, None, generator()).plan is None
+        assert model.privileged == ()
+    else:
+        assert isinstance(model, Policy)
+        chunks = [
+            model.act(observation, goal, generator(s)).actions
+            for goal, s in ((seen, 0), (None, 0), (seen, 1))
+        ]
+        assert chunks[0].shape == (model.config.horizon, model.facts.action.dimensions)
+        assert chunks[0].dtype == np.float32
+        assert np.abs(chunks[0]).max() <= 1
+        assert np.array_equal(chunks[0], chunks[1]), "no goal is the present picture as goal"
+        assert not np.array_equal(chunks[0], chunks[2])
+
+
+def test_pictures_that_torch_does_not_take_are_taken(facts: DataFacts, store: EpisodeStore) -> None:
+    policy = build(POLICY, facts)
+    assert isinstance(policy, GoalPolicy)
+    observation = observe_again(store, policy, torch.tensor([0, 1]), "front")
+    goal = np.ascontiguousarray(observation.views["front"].rgb)
+    mirrored = np.ascontiguousarray(goal[:, ::-1])[:, ::-1]
+    goal.flags.writeable = False
+    assert np.array_equal(
+        policy.act(observation, goal, generator()).actions,
+        policy.act(observation, mirrored, generator()).actions,
+    )
+
+
+@pytest.mark.parametrize("name", ["video-flow", "video-v-guided", "policy-epsilon", "policy-flow"])
+def test_one_batch_is_learned_by_heart(name: str, facts: DataFacts, store: EpisodeStore) -> None:
+    model = build(CONFIGS[name], facts)
+    (stream,) = model.streams
+    batch = model.collate(stream, gather(model, store, 4))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    losses = []
+    for _ in range(90):
+        (term,) = model.loss(stream, batch, generator()).values()
+        optimizer.zero_grad()
+        term.mean().backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        losses.append(float(term.detach().mean()))
+    assert losses[-1] < losses[0] / 5
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_model_on_a_gpu_takes_an_agents_generator(model: Model, store: EpisodeStore) -> None:
+    observation = observe_again(store, model, torch.tensor([1, 2]), "front")
+    if isinstance(model, VideoDiffusion):
+        host = model.imagine(observation, None, generator()).frames
+        device = model.cuda().imagine(observation, None, generator()).frames
+        assert np.abs(host.astype(int) - device).max() <= 2
+    else:
+        host = model.act(observation, None, generator()).actions
+        np.testing.assert_allclose(host, model.cuda().act(observation, None, generator()).actions, atol=1e-2)
+    model.cpu()
+
+
+def test_an_unknown_objective_or_encoder_is_named(facts: DataFacts) -> None:
+    with pytest.raises(UnknownName, match="objective 'flows'"):
+        replace(VIDEO, objective="flows").build(facts)
+    with pytest.raises(UnknownName, match="image encoder 'resnet81'"):
+        replace(POLICY, encoder="resnet81").build(facts)
