@@ -120,8 +120,8 @@ def prefetching(source: WindowSource, seeds: Iterable[Seed], size: int, workers:
     # Torch takes any iterable as a sampler and hands its items to the data set, in order.
     loader = DataLoader(on_cpu, batch_size=None, sampler=seeds, num_workers=workers, collate_fn=_unchanged)  # pyright: ignore
     for windows in loader:
-        values = {name: value.to(source.device) for name, value in windows.values.items()}
-        valid = {name: value.to(source.device) for name, value in windows.valid.items()}
+        values = {name: value.to(source.device, non_blocking=True) for name, value in windows.values.items()}
+        valid = {name: value.to(source.device, non_blocking=True) for name, value in windows.valid.items()}
         yield Windows(values, valid, windows.instructions)
 
 
