@@ -11,21 +11,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from kinesight.agents.episode import run_episode
 from kinesight.collection.plan import AttemptPlan
-from kinesight.collection.progress import collection_progress
 from kinesight.collection.recorder import Recorder
 from kinesight.data.episodes import DatasetInfo, Episode, EpisodeStore
 from kinesight.data.parallel import ordered_map
+from kinesight.data.progress import ProgressLine
 from kinesight.envs import catalogue
 from kinesight.interfaces.agent import Agent
 from kinesight.interfaces.environment import Environment
 from kinesight.types.case import STARTS, Case
 from kinesight.types.errors import DataError, UsageError
 from kinesight.types.observation import ViewRequest
-from kinesight.types.serial import to_jsonable
+from kinesight.types.serial import differences, to_jsonable
 
 MakeEnvironment = Callable[[Case, int], Environment]
 MakeExpert = Callable[[str, Case, float], Agent]
@@ -104,7 +103,7 @@ def collect(
     stored = {(meta.case.task, meta.case.seed) for meta in map(store.meta, range(len(store)))}
     record = partial(record_episode, config, make_environment, make_expert)
     total = config.episodes * len(config.tasks)
-    with collection_progress(total, done=len(store)) as advance:
+    with ProgressLine("collect", total, done=len(store)) as line:
         while wave := plan.next_wave():
             known = plan.resolved(wave, stored)
             for task, seed in wave[:known]:
@@ -115,7 +114,7 @@ def collect(
                 if kept:
                     store.append(episode)
                 plan.note(case.task, case.seed, success=kept)
-                advance(kept, plan.failures)
+                line.update(len(store), f"{plan.failures} failed attempts left out" if plan.failures else "")
     failed = {task: tuple(seeds) for task, seeds in plan.failed.items()}
     if store.info.failed != failed:
         store.update_info(replace(store.info, failed=failed))
@@ -152,18 +151,9 @@ def _open(
         )
         return EpisodeStore.create(path, info)
     store = EpisodeStore(path)
-    if differences := _differences(store.info.collector, collector):
+    if differing := differences(store.info.collector, collector):
         raise DataError(
-            f"{path} holds a data set of another collection: {differences}. Name another folder, or the same "
-            "settings to complete it."
+            f"{path} holds a data set of another collection: {'; '.join(differing)}. Name another folder, or "
+            "the same settings to complete it."
         )
     return store
-
-
-def _differences(there: Any, here: Any) -> str:
-    names = sorted(set(there) | set(here))
-    return "; ".join(
-        f"{name} is {there.get(name)!r} there and {here.get(name)!r} here"
-        for name in names
-        if there.get(name) != here.get(name)
-    )

@@ -4,7 +4,6 @@ Every process builds the agent once and computes on one thread: the sums of a te
 many threads share it. Only `timings_s` differs from run to run.
 """
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,15 +11,14 @@ from pathlib import Path
 
 import cv2
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kinesight.agents.episode import run_episode
 from kinesight.data.parallel import ordered_map
+from kinesight.data.progress import ProgressLine
 from kinesight.evaluation.journal import Journal
 from kinesight.evaluation.recording import Recorder, Recording, Shelf
 from kinesight.evaluation.results import from_record, to_record
-from kinesight.evaluation.statistics import Proportion
+from kinesight.evaluation.statistics import proportion
 from kinesight.interfaces.agent import Agent
 from kinesight.interfaces.environment import Environment
 from kinesight.types.case import Case
@@ -67,18 +65,21 @@ def evaluate(
     job = _Job(make_agent, make_environment, out, recording, limit)
     shelf = None if recording is None or out is None else Shelf(recording, out)
     results: list[EpisodeResult] = []
-    with _one_thread(), _meter(len(cases), progress) as tell:
+    finished = len(cases) - len(remaining)
+    with _one_thread(), ProgressLine("evaluate", len(cases), finished, progress) as line:
         fresh = ordered_map(_run, remaining, min(workers, len(remaining)), _build, job)
         for case in cases:
             known = done.get(case)
-            result = known if known is not None else next(fresh)
+            result = next(fresh) if known is None else known
             assert result.case == case, f"asked for {case}, got {result.case}"
             if shelf is not None:
                 shelf.place(result)
-            if journal is not None and known is None:
-                journal.append(result)
             results.append(result)
-            tell(results, known is None)
+            if known is None:
+                if journal is not None:
+                    journal.append(result)
+                finished += 1
+            line.update(finished, _success(results))
     return results
 
 
@@ -126,27 +127,7 @@ def _one_thread() -> Iterator[None]:
         _process = None
 
 
-@contextmanager
-def _meter(total: int, visible: bool) -> Iterator[Callable[[Sequence[EpisodeResult], bool], None]]:
-    """A bar with rate, time left and the success so far."""
-    columns = (
-        TextColumn("evaluate"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(), TextColumn("{task.fields[success]}"),
-    )  # fmt: skip
-    started, run = time.monotonic(), 0
-    bar = Progress(*columns, console=Console(stderr=True), disable=not visible)
-    with bar:
-        task = bar.add_task("evaluate", total=total, rate="", success="")
-
-        def tell(results: Sequence[EpisodeResult], fresh: bool) -> None:
-            nonlocal run
-            run += fresh
-            rate = run / max(time.monotonic() - started, 1e-9)
-            solved = Proportion(sum(result.success for result in results), len(results))
-            interval = solved.wilson_95
-            success = (
-                f"success {100 * solved.rate:.0f} % ({100 * interval.low:.0f}–{100 * interval.high:.0f})"
-            )
-            bar.update(task, completed=len(results), rate=f"{rate:.2f}/s", success=success)
-
-        yield tell
+def _success(results: Sequence[EpisodeResult]) -> str:
+    share = proportion(result.success for result in results)
+    interval = share.wilson_95
+    return f"success {100 * share.rate:.0f} % ({100 * interval.low:.0f}–{100 * interval.high:.0f})"

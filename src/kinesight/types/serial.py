@@ -56,6 +56,18 @@ def parse_json(text: str, source: str = "") -> Any:
         raise DataError(f"{source or 'text'}: no valid JSON, {error}") from error
 
 
+def differences(there: Any, here: Any, path: str = "") -> list[str]:
+    """Where two JSON documents differ, as sentences."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        names = dict.fromkeys([*there, *here])
+        pairs = [(f"{path}.{name}".strip("."), there.get(name), here.get(name)) for name in names]
+    elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
+        pairs = [(f"{path}[{i}]", a, b) for i, (a, b) in enumerate(zip(there, here, strict=True))]
+    else:
+        return [] if there == here else [f"{path} is {there!r} there and {here!r} here"]
+    return [sentence for name, a, b in pairs for sentence in differences(a, b, name)]
+
+
 def _plain(value: Any) -> Any:
     match value:
         case np.ndarray():
