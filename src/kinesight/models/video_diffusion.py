@@ -45,6 +45,8 @@ class VideoDiffusionConfig:
     """Future frames; the clip has one more, the first."""
     objective: str = "flow"
     """"flow" with Euler steps or "v" with DDIM."""
+    predict_data: bool = True
+    """The network gives the clean video, which is turned into the objective's target; see nn.objectives."""
     patch: int = 4
     """Edge of the pixel blocks that are folded into channels; 1 works on pixels."""
     base: int = 64
@@ -153,7 +155,8 @@ class VideoDiffusion(nn.Module):
         return self.pool(torch.cat([words, rows], dim=1), torch.cat([some, known], dim=1))
 
     def _denoise(self, noisy: Tensor, levels: Tensor, first: Tensor, condition: Tensor) -> Tensor:
-        return self.unet(noisy, first, condition + self.level(levels))
+        output = self.unet(noisy, first, condition + self.level(levels))
+        return self.objective.from_data(output, noisy, levels) if self.config.predict_data else output
 
     # Imagining
 

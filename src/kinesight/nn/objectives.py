@@ -5,7 +5,9 @@ Two families behind one set of four methods, so that a model never asks which on
 * `FlowMatching`: straight paths x_s = s x + (1 - s) ε with velocity target x - ε, Euler steps from s = 0.
 * `Diffusion`: variance-preserving chain with noise level ᾱ; ε or v = √ᾱ ε - √(1-ᾱ) x as target, DDIM.
 
-A network always receives a noise level in [0, 1]: 0 is clean data, 1 is pure noise.
+A network always receives a noise level in [0, 1]: 0 is clean data, 1 is pure noise. It may predict the
+target itself or the clean data, which `from_data` turns into the target's space: a network on coarse patches
+has too few channels to carry every pixel's noise to its output, but enough for the data (Li and He, 2025).
 """
 
 import math
@@ -23,12 +25,16 @@ from kinesight.types.errors import lookup
 Network: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """(noisy samples [b ...], noise levels [b]) -> prediction [b ...]."""
 
+LEAST_NOISE = 0.1
+"""Bound on the division by the noise level in `from_data`."""
+
 
 @runtime_checkable
 class Objective(Protocol):
     def draw_levels(self, count: int, generator: Generator) -> Float[Tensor, "b"]: ...
     def corrupt(self, data: Tensor, noise: Tensor, levels: Tensor) -> Tensor: ...
     def target(self, data: Tensor, noise: Tensor, levels: Tensor) -> Tensor: ...
+    def from_data(self, data: Tensor, noisy: Tensor, levels: Tensor) -> Tensor: ...
     def sample(self, network: Network, noise: Tensor, steps: int) -> Tensor: ...
 
 
@@ -51,6 +57,9 @@ class FlowMatching:
 
     def target(self, data: Tensor, noise: Tensor, levels: Tensor) -> Tensor:
         return data - noise
+
+    def from_data(self, data: Tensor, noisy: Tensor, levels: Tensor) -> Tensor:
+        return (data - noisy) / _over(levels, data).clamp_min(LEAST_NOISE)
 
     def sample(self, network: Network, noise: Tensor, steps: int) -> Tensor:
         """Euler integration from noise to data in equal steps."""
@@ -94,6 +103,11 @@ class Diffusion:
             return noise
         signal, sigma = self._signal_and_noise(levels, data)
         return signal * noise - sigma * data
+
+    def from_data(self, data: Tensor, noisy: Tensor, levels: Tensor) -> Tensor:
+        signal, sigma = self._signal_and_noise(levels, data)
+        epsilon = (noisy - signal * data) / sigma.clamp_min(LEAST_NOISE)
+        return epsilon if self.prediction == "epsilon" else signal * epsilon - sigma * data
 
     def split(self, prediction: Tensor, sample: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
         """The clean data and the noise that a prediction implies."""
