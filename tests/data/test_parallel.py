@@ -24,6 +24,11 @@ def test_more_workers_than_items():
     assert list(ordered_map(data_samples.square, [], 2)) == []
 
 
+def test_no_process_is_started_without_an_item(monkeypatch):
+    monkeypatch.setattr("kinesight.data.parallel._start", lambda *_: pytest.fail("a process was started"))
+    assert list(ordered_map(data_samples.square, [], 2)) == []
+
+
 def test_items_are_taken_only_as_they_are_needed():
     taken = []
 

@@ -7,7 +7,7 @@ import pytest
 from evaluation_samples import results
 from rich.console import Console
 
-from kinesight.evaluation.compare import HEADINGS, compare, to_html, to_json, to_table
+from kinesight.evaluation.compare import Comparison, compare, to_json, to_table
 from kinesight.types.errors import UsageError
 
 
@@ -63,17 +63,29 @@ def test_equal_names_are_numbered() -> None:
     ]
 
 
-def test_json_table_and_html_hold_the_same_numbers() -> None:
-    comparison = compare([results("first", 0.5), results("<second>", 1.0)])
+def test_json_and_table_hold_the_same_numbers() -> None:
+    comparison = compare([results("first", 0.5), results("[second]", 1.0)])
     record = to_json(comparison)["rows"][1]
     assert json.loads(json.dumps(record))["difference"] == 0.5
-    console = Console(width=200, file=None, record=True, quiet=False)
+    text = printed(comparison, 80)
+    for part in ("[second]*", "+50.0", ".031", "6/0", "privileged: scene"):
+        assert part in text
+    assert "McNemar" in text
+
+
+def test_the_table_fits_in_80_columns() -> None:
+    cameras = ("corner", "corner2", "corner3")
+    names = ("spatial policy", "shuffled goals", "oracle goals")
+    rows = [results(name, rate, cameras=cameras) for name, rate in zip(names, (1.0, 0.0, 0.5), strict=True)]
+    text = printed(compare(rows), 80)
+    assert "…" not in text, text
+    for name in names:
+        (line,) = [line for line in text.splitlines() if f"{name}*" in line]
+        assert len(line.rstrip()) <= 80
+
+
+def printed(comparison: Comparison, width: int) -> str:
+    console = Console(width=width)
     with console.capture() as capture:
         console.print(to_table(comparison))
-    html = to_html(comparison)
-    for text in (capture.get(), html):
-        assert "+50.0" in text
-        assert ".031" in text
-        assert all(heading in text for heading in HEADINGS)
-    assert "[scene]" in capture.get()
-    assert "&lt;second&gt;" in html
+    return capture.get()

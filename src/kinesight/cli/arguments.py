@@ -1,10 +1,33 @@
-"""How lists, ranges and data sets are written on the command line."""
+"""How lists, ranges, data sets and overrides are written on the command line."""
 
 import shlex
 import sys
 from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import tyro
 
 from kinesight.types.errors import UsageError
+
+
+def shown(metavar: str, default: str = "") -> Any:
+    """How help shows an option; `default` in words where the value itself says nothing."""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {default})" if default else None)
+
+
+def place(metavar: str) -> Any:
+    """A positional argument; its name already says that it is required."""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
+
+
+Names: TypeAlias = Annotated[str, shown("A,B,…")]
+Workers: TypeAlias = Annotated[int, shown("N", "every core")]
+Overrides: TypeAlias = Annotated[
+    tyro.conf.UseAppendAction[tuple[tuple[str, ...], ...]],
+    tyro.conf.arg(
+        name="set", metavar="FIELD=VALUE", help="replace a value of the recipe", help_behavior_hint=""
+    ),
+]
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -41,6 +64,11 @@ def data_sets(text: str, sources: tuple[str, ...]) -> dict[str, Path]:
             raise UsageError(f"the recipe reads {', '.join(sources)}, not {name!r}")
         found[name] = Path(folder)
     return found
+
+
+def assignments(overrides: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+    """`--set a=1 b=2 --set c=3` -> all three."""
+    return tuple(part for group in overrides for part in group)
 
 
 def command() -> str:

@@ -1,44 +1,47 @@
 """`kinesight collect`"""
 
 from pathlib import Path
+from typing import Annotated
+
+from kinesight.cli.arguments import Names, Workers, shown
 
 
 def collect(
-    out: Path,
-    tasks: str,
+    out: Annotated[Path, shown("DIR")],
+    tasks: Names,
     env: str = "metaworld",
     episodes: int = 20,
-    cameras: str = "corner",
+    cameras: Names = "corner",
     size: int = 128,
     depth: bool = False,
     segmentation: bool = False,
     full_view: bool = False,
-    starts: str = "standard,shifted",
+    starts: Names = "standard,shifted",
     noise_std: float = 0.0,
     hold_steps: int = 0,
     first_seed: int = 1000,
-    workers: int = 0,
+    workers: Workers = 0,
 ) -> None:
     """Record demonstrations of the scripted expert, in parallel; a killed collection resumes.
 
     Args:
         out: folder of the data set
-        tasks: comma-separated tasks or sets of tasks (see kinesight list)
-        env: environment
+        tasks: tasks or sets of tasks (see kinesight list)
+        env: simulator (see kinesight list)
         episodes: successful episodes of each task
-        cameras: comma-separated cameras
+        cameras: recorded views
         size: height and width of the pictures in pixels
         depth: record depth
         segmentation: record segmentation
         full_view: the cameras' whole view instead of the task's crop window
-        starts: dealt to the seeds of a task in turn
+        starts: standard, shifted or both, dealt to the seeds of a task in turn
         noise_std: noise on the executed actions; the labels stay the expert's
         hold_steps: steps kept after the first success
         first_seed: seeds of demonstrations begin here
-        workers: processes; 0 uses every core
+        workers: processes
     """
     from kinesight.cli import arguments
-    from kinesight.cli.console import say
+    from kinesight.cli.console import path, say
     from kinesight.collection.collect import CollectionConfig
     from kinesight.collection.collect import collect as collect_episodes
     from kinesight.envs import catalogue as envs
@@ -61,4 +64,5 @@ def collect(
     )
     store = collect_episodes(config, out, workers or processes(), arguments.command())
     failed = sum(len(seeds) for seeds in store.info.failed.values())
-    say(f"{len(store)} episodes in [bold]{out}[/bold]; the expert failed at {failed} seeds, left out")
+    note = f"; the expert failed at {failed} seeds, left out" if failed else ""
+    say(f"{len(store)} episodes in {path(out)}{note}")

@@ -5,11 +5,13 @@ from typing import Annotated
 
 import tyro
 
+from kinesight.cli.arguments import place, shown
+
 
 def compare(
-    results: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="DIR")],
+    results: Annotated[tyro.conf.Positional[tuple[Path, ...]], place("DIR DIR …")],
     common: bool = False,
-    out: Path | None = None,
+    out: Annotated[Path | None, shown("FILE", "none")] = None,
 ) -> None:
     """Compare results on the same cases with the first one: difference, interval, McNemar's exact test.
 

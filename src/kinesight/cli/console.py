@@ -1,9 +1,11 @@
 """What commands print: short lines for people, tables for results."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 
 if TYPE_CHECKING:
     from kinesight.evaluation.results import Results
@@ -12,24 +14,31 @@ CONSOLE = Console(highlight=False)
 
 
 def say(text: str) -> None:
-    CONSOLE.print(text)
+    """One line, however long: a path that is broken in two cannot be copied."""
+    CONSOLE.print(text, soft_wrap=True)
 
 
 def announce(text: str) -> None:
     """A phase begins."""
-    CONSOLE.print(f"[cyan]▸[/cyan] {text}")
+    say(f"[cyan]▸[/cyan] {escape(text)}")
+
+
+def path(file: Path) -> str:
+    """A file's name as markup for `say`."""
+    return f"[bold]{escape(str(file))}[/bold]"
 
 
 def show_results(found: "Mapping[str, Results]") -> None:
     """The agent by task; with other rows their paired comparison too."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     from kinesight.evaluation.compare import compare, to_table
     from kinesight.evaluation.statistics import proportion
 
     main = next(iter(found.values()))
-    table = Table(title=f"{main.agent}, {main.protocol} start", title_justify="left")
-    for column in ("task", "success", "95 % interval", "mean steps to success"):
+    table = Table(title=f"{main.agent}, {main.protocol} start", title_justify="left", box=SIMPLE_HEAD)
+    for column in ("task", "solved", "95 % interval", "steps to success"):
         table.add_column(column, justify="left" if column == "task" else "right")
     for name in (*main.tasks, ""):
         episodes = main.of_task(name) if name else main.episodes

@@ -5,61 +5,55 @@ from typing import Annotated
 
 import tyro
 
+from kinesight.cli.arguments import Workers, place, shown
+
+RECIPES = "the recipe's"
+
 
 def evaluate(
-    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")],
-    tasks: str = "",
-    seeds: str = "",
-    cameras: str = "",
-    start: str = "",
-    rows: str = "agent",
-    limit: int = 0,
-    workers: int = 0,
-    out: Path | None = None,
+    run: Annotated[tyro.conf.Positional[Path], place("RUN")],
+    tasks: Annotated[str, shown("A,B,…", RECIPES)] = "",
+    seeds: Annotated[str, shown("0-24", RECIPES)] = "",
+    cameras: Annotated[str, shown("A,B,…", RECIPES)] = "",
+    start: Annotated[str, shown("standard|shifted", RECIPES)] = "",
+    rows: Annotated[str, shown("A,B,…", "the agent alone")] = "",
+    limit: Annotated[int, shown("N", RECIPES)] = 0,
+    workers: Workers = 0,
+    out: Annotated[Path | None, shown("DIR", "RUN/eval/START")] = None,
 ) -> None:
     """Run a trained agent in closed loop and write results.json and report.html. Finished episodes are kept.
 
     Args:
         run: a trained run
-        tasks: comma-separated tasks or sets; the recipe's by default
-        seeds: e.g. 0-24; the recipe's by default
-        cameras: comma-separated; the recipe's by default
-        start: standard or shifted; the recipe's by default
-        rows: comma-separated rows of the table (see kinesight list), "all" for every one
-        limit: steps of an episode; the recipe's by default
-        workers: processes; 0 uses every core
-        out: folder (default RUN/eval/START)
+        tasks: tasks or sets of tasks (see kinesight list)
+        seeds: layouts, also written 3 or 0-4,7
+        cameras: views, one episode each
+        start: whether a constant action moves the arm away before the agent takes over
+        rows: controls to measure on the same cases (see kinesight list), "all" for every one
+        limit: steps of an episode
+        workers: processes
+        out: folder of the results
     """
     from kinesight.cli import arguments
-    from kinesight.cli.console import announce, say, show_results
+    from kinesight.cli.console import announce, path, say, show_results
     from kinesight.envs import catalogue as envs
-    from kinesight.evaluation.rollout import cases
-    from kinesight.experiments.evaluation import ROWS, run_rows
-    from kinesight.experiments.quickstart import report_rows
+    from kinesight.experiments.evaluation import recipe_cases, report_rows, run_rows, table_rows
     from kinesight.experiments.runs import open_run
     from kinesight.experiments.training import processes
 
     opened = open_run(run)
-    recipe, plan = opened.recipe, opened.recipe.evaluation
-    chosen = cases(
-        recipe.data.env,
-        envs.task_set(recipe.data.env, tasks) if tasks else plan.tasks,
-        arguments.seeds(seeds) if seeds else range(plan.seeds),
-        arguments.names(cameras) if cameras else plan.cameras,
-        start or plan.start,
+    cases = recipe_cases(
+        opened.recipe,
+        envs.task_set(opened.recipe.data.env, tasks) if tasks else (),
+        arguments.seeds(seeds) if seeds else (),
+        arguments.names(cameras) if cameras else (),
+        start,
     )
-    folder = out or run / "eval" / (start or plan.start)
-    wanted = tuple(ROWS) if rows == "all" else arguments.names(rows)
-    found = run_rows(
-        opened,
-        wanted,
-        chosen,
-        folder,
-        workers or processes(),
-        limit or plan.limit,
-        arguments.command(),
-        announce,
-    )
+    chosen = table_rows(arguments.names(rows) if rows else ())
+    folder = out or run / "eval" / cases[0].start
+    steps = limit or opened.recipe.evaluation.limit
+    command = arguments.command()
+    found = run_rows(opened, chosen, cases, folder, workers or processes(), steps, command, announce)
     page = report_rows(opened, found, folder)
     show_results(found)
-    say(f"[bold]{page}[/bold]")
+    say(path(page))

@@ -5,14 +5,16 @@ from typing import Annotated
 
 import tyro
 
+from kinesight.cli.arguments import place, shown
+
 
 def imagine(
-    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")],
+    run: Annotated[tyro.conf.Positional[Path], place("RUN")],
     task: str,
     seed: int = 0,
     camera: str = "corner",
     start: str = "standard",
-    out: Path = Path("imagined.png"),
+    out: Annotated[Path, shown("FILE")] = Path("imagined.png"),
 ) -> None:
     """Imagine the future of a scene and show it against the expert's frames.
 
@@ -24,7 +26,7 @@ def imagine(
         start: standard or shifted
         out: PNG: imagined frames above the expert's
     """
-    from kinesight.cli.console import say
+    from kinesight.cli.console import path, say
     from kinesight.experiments.pictures import imagined_against_expert, write_png
     from kinesight.experiments.runs import open_run
     from kinesight.language.plan_text import format_plan
@@ -36,4 +38,4 @@ def imagine(
     print(format_plan(shown.plan))
     say(f"mean error where things move: {shown.error:.3f} of the full range")
     say(f"the same for the first frame, repeated: {shown.copy_error:.3f}")
-    say(f"[bold]{out}[/bold] shows imagined frames (above) against the expert's")
+    say(f"{path(out)} shows imagined frames (above) against the expert's")

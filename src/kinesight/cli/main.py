@@ -3,6 +3,7 @@
 Command files import nothing heavy before they are called, so that `--help` answers at once.
 """
 
+import os
 import sys
 
 import tyro
@@ -41,6 +42,7 @@ def main() -> None:
             COMMANDS,
             prog="kinesight",
             description=DESCRIPTION,
+            args=sys.argv[1:] or ["--help"],
             config=(tyro.conf.FlagCreatePairsOff,),
         )
     except KinesightError as error:
@@ -49,5 +51,8 @@ def main() -> None:
     except KeyboardInterrupt:
         print("kinesight: interrupted; what was finished is kept, the same command resumes", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(0)
+    except BrokenPipeError:  # `kinesight list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # no permission, no space, a file where a folder should be
+        print(f"kinesight: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
+        sys.exit(1)

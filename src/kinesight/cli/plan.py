@@ -1,6 +1,9 @@
 """`kinesight plan`"""
 
 from pathlib import Path
+from typing import Annotated
+
+from kinesight.cli.arguments import shown
 
 
 def plan(
@@ -9,19 +12,19 @@ def plan(
     env: str = "metaworld",
     camera: str = "corner",
     start: str = "standard",
-    out: Path | None = None,
+    out: Annotated[Path | None, shown("FILE", "none")] = None,
 ) -> None:
     """Print the geometric planner's spatial plan of a scene.
 
     Args:
         task: task (see kinesight list)
         seed: layout
-        env: environment
+        env: simulator (see kinesight list)
         camera: the plan's directions follow this view's axes
         start: standard or shifted
         out: PNG that shows the scene with the plan under it
     """
-    from kinesight.cli.console import say
+    from kinesight.cli.console import path, say
     from kinesight.experiments.pictures import plan_picture, write_png
     from kinesight.language.plan_text import format_plan
     from kinesight.types.case import Case
@@ -30,4 +33,4 @@ def plan(
     print(format_plan(made))
     if out is not None:
         write_png(out, picture)
-        say(f"[bold]{out}[/bold]")
+        say(path(out))

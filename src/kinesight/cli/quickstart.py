@@ -3,16 +3,14 @@
 from pathlib import Path
 from typing import Annotated
 
-import tyro
+from kinesight.cli.arguments import Overrides, shown
 
 
 def quickstart(
-    out: Path = Path("runs/quickstart"),
+    out: Annotated[Path, shown("RUN")] = Path("runs/quickstart"),
     full: bool = False,
-    recipe: str = "quickstart",
-    overrides: Annotated[
-        tuple[str, ...], tyro.conf.arg(name="set", metavar="FIELD=VALUE", help="replace values of the recipe")
-    ] = (),
+    recipe: Annotated[str, shown("NAME")] = "quickstart",
+    overrides: Overrides = (),
 ) -> None:
     """The main job at laptop size: collect, train, run in closed loop, report. Resumes where it was stopped.
 
@@ -22,12 +20,12 @@ def quickstart(
         recipe: another recipe to do the same with
     """
     from kinesight.cli import arguments
-    from kinesight.cli.console import announce, say, show_results
+    from kinesight.cli.console import announce, path, say, show_results
     from kinesight.experiments import catalogue
     from kinesight.experiments.quickstart import quickstart as run_quickstart
     from kinesight.experiments.recipe import override
 
-    chosen = override(catalogue.recipe(recipe), overrides)
+    chosen = override(catalogue.recipe(recipe), arguments.assignments(overrides))
     found = run_quickstart(chosen, out, full, arguments.command(), announce)
     show_results(found)
-    say(f"[bold]{out / 'report.html'}[/bold] shows what was imagined and what happened")
+    say(f"{path(out / 'report.html')} shows what was imagined and what happened")

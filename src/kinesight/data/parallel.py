@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -53,8 +54,7 @@ def ordered_map(
         return
     pool: list[_Worker] = []
     try:
-        pool.extend(_start(function, initializer, state) for _ in range(workers))
-        yield from _in_order(pool, iter(items))
+        yield from _in_order(pool, workers, partial(_start, function, initializer, state), iter(items))
     finally:
         _stop(pool)
 
@@ -68,20 +68,28 @@ class _Worker:
     item: Any = None
 
 
-def _in_order(pool: list[_Worker], items: Iterator[Any]) -> Iterator[Any]:
+def _in_order(
+    pool: list[_Worker], workers: int, start: Callable[[], _Worker], items: Iterator[Any]
+) -> Iterator[Any]:
+    """Fills the pool as there are items: a process takes seconds to start."""
     finished: dict[int, Any] = {}
     given = yielded = 0
     exhausted = False
     while True:
-        for worker in pool:
-            if worker.number < 0 and not exhausted and given - yielded < LOOK_AHEAD * len(pool):
-                try:
-                    worker.item = next(items)
-                except StopIteration:
-                    exhausted = True
-                    break
-                _hand_out(worker, given)
-                given += 1
+        while not exhausted and given - yielded < LOOK_AHEAD * workers:
+            idle = [worker for worker in pool if worker.number < 0]
+            if not idle and len(pool) == workers:
+                break
+            try:
+                item = next(items)
+            except StopIteration:
+                exhausted = True
+                break
+            if not idle:
+                pool.extend(idle := [start()])
+            idle[0].item = item
+            _hand_out(idle[0], given)
+            given += 1
         if yielded in finished:
             result = finished.pop(yielded)
             yielded += 1
@@ -133,7 +141,7 @@ def _start(function: Any, initializer: Any, state: Any) -> _Worker:
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(theirs, function, initializer, state), daemon=True)
-    with _one_thread_each():
+    with _one_thread_each(), _ctrl_c_held_back():
         process.start()
     theirs.close()
     return _Worker(process, ours)
@@ -153,8 +161,7 @@ def _stop(pool: list[_Worker]) -> None:
 
 
 def _work(connection: Connection, function: Any, initializer: Any, state: Any) -> None:
-    """A worker's life; Ctrl-C is the parent's business."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """A worker's life."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     failure = None
     if initializer is not None:
@@ -202,6 +209,16 @@ def _naming(item: Any) -> Iterator[None]:
     except Exception as error:
         error.add_note(f"while working on {item!r}")
         raise
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """A process inherits which signals are blocked: Ctrl-C reaches no worker, not even a starting one."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

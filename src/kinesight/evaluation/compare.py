@@ -6,9 +6,10 @@ caller asks for the cases that all results have.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 from kinesight.evaluation.results import Results
@@ -145,33 +146,6 @@ def _row_to_json(row: Row) -> dict[str, Any]:
     return record
 
 
-HEADINGS = ("agent", "n", "success", "95 %", "difference", "95 %", "McNemar p", "p by layout", "won / lost")
-
-
-def cells(row: Row) -> tuple[str, ...]:
-    """One row as text, in the order of `HEADINGS`."""
-    interval = row.success.wilson_95
-    name = row.name + (f" [{', '.join(row.privileged)}]" if row.privileged else "")
-    own = (name, str(row.success.episodes), percent(row.success.rate))
-    wilson = f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"
-    if row.paired is None:
-        return (*own, wilson, *("–",) * 5)
-    between = row.paired.difference_95
-    return (
-        *own,
-        wilson,
-        points(row.paired.difference),
-        f"{points(between.low)} to {points(between.high)}",
-        p_text(row.paired.mcnemar_p),
-        "–" if row.layout_p is None else p_text(row.layout_p),
-        f"{row.paired.only_first} / {row.paired.only_second}",
-    )
-
-
-def percent(rate: float) -> str:
-    return f"{100 * rate:.1f} %"
-
-
 def points(difference: float) -> str:
     """A difference of rates in percentage points, with its sign."""
     return f"{100 * difference:+.1f}".replace("-", "−")
@@ -182,21 +156,39 @@ def p_text(p: float) -> str:
 
 
 def to_table(comparison: Comparison) -> Table:
-    """For the terminal."""
-    table = Table(title=f"{len(comparison.cases)} paired cases, protocol {comparison.protocol}")
-    for index, heading in enumerate(HEADINGS):
-        table.add_column(heading, justify="right" if index else "left", no_wrap=bool(index))
+    """For a terminal of 80 columns: intervals in brackets, one p, by layout where cameras repeat it."""
+    by_layout = any(row.layout_p is not None for row in comparison.rows)
+    test = "cameras of a layout are swapped together" if by_layout else "McNemar's test"
+    note = f"difference to {comparison.rows[0].name} in points; p: {test}"
+    if privileged := sorted({name for row in comparison.rows for name in row.privileged}):
+        note += f"; * privileged: {', '.join(privileged)}"
+    table = Table(
+        title=escape(f"{len(comparison.cases)} paired cases, {comparison.protocol}"),
+        caption=escape(note),
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+    )
+    table.add_column("agent", no_wrap=True, min_width=15)
+    for heading in ("success %", "difference", "p", "won/lost"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in comparison.rows:
-        # Square brackets are markup to rich.
-        table.add_row(*(cell.replace("[", r"\[") for cell in cells(row)))
+        table.add_row(*map(escape, _cells(row)))
     return table
 
 
-def to_html(comparison: Comparison) -> str:
-    """A `<table>` without styles of its own."""
-    head = "".join(f"<th>{escape(heading)}</th>" for heading in HEADINGS)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells(row)) + "</tr>"
-        for row in comparison.rows
+def _cells(row: Row) -> tuple[str, ...]:
+    interval = row.success.wilson_95
+    name = row.name + ("*" if row.privileged else "")
+    own = f"{100 * row.success.rate:.1f} ({100 * interval.low:.0f}–{100 * interval.high:.0f})"
+    if row.paired is None:
+        return name, own
+    between = row.paired.difference_95
+    low, high = (f"{100 * limit:+.0f}".replace("-", "−") for limit in (between.low, between.high))
+    return (
+        name,
+        own,
+        f"{points(row.paired.difference)} ({low} to {high})",
+        p_text(row.paired.mcnemar_p if row.layout_p is None else row.layout_p),
+        f"{row.paired.only_first}/{row.paired.only_second}",
     )
-    return f'<table class="comparison"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'

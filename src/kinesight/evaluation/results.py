@@ -211,7 +211,8 @@ def _load(file: Path) -> Document:
     try:
         text = file.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: cannot be read ({error}); `kinesight evaluate` writes it") from error
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise DataError(f"{file}: cannot be read ({reason}); `kinesight evaluate` writes it") from error
     data = parse_json(text, str(file))
     if not isinstance(data, dict) or "schema" not in data:
         raise DataError(f"{file}: not the results of an evaluation, 'schema' is missing")

@@ -1,29 +1,32 @@
 """From a trained run to results: the agent and its control rows on the same cases, resumable."""
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-import numpy as np
 
 from kinesight.agents.blind_replay import blind_replay
 from kinesight.collection.collect import CollectionConfig, collect
 from kinesight.data.episodes import EpisodeStore
 from kinesight.envs import catalogue as envs
 from kinesight.evaluation.recording import Recording
+from kinesight.evaluation.report import write_report
 from kinesight.evaluation.results import Results, write_results
+from kinesight.evaluation.rollout import cases as all_cases
 from kinesight.evaluation.run import Subject, run_evaluation
-from kinesight.experiments.runs import Run, Trained, load_stage, open_run
+from kinesight.experiments.fit import check_fit
+from kinesight.experiments.recipe import Recipe
+from kinesight.experiments.runs import Run, load_stage, open_run
 from kinesight.experiments.spatial_policy import Goals, make_agent
+from kinesight.experiments.training import own_folder
 from kinesight.interfaces.agent import Agent
 from kinesight.interfaces.environment import Environment
-from kinesight.types.camera import Camera
 from kinesight.types.case import Case
-from kinesight.types.errors import DataError, UsageError, lookup
-from kinesight.types.observation import ViewRequest
+from kinesight.types.errors import UsageError, lookup
 from kinesight.types.serial import to_json
+
+Announce = Callable[[str], None]
+"""Told when a phase begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,55 @@ ROWS: dict[str, Row] = {
         Row("oracle goals", "oracle", ("policy",), needs_expert=True),
     )
 }
+
+
+def recipe_cases(
+    recipe: Recipe,
+    tasks: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    cameras: Sequence[str] = (),
+    start: str = "",
+) -> list[Case]:
+    """The cases that a recipe is measured on, with what is given instead of its own."""
+    plan, env = recipe.evaluation, recipe.data.env
+    for camera in cameras:
+        lookup(f"{env} camera", camera, dict.fromkeys(envs.cameras(env)))
+    return all_cases(
+        env,
+        tasks or plan.tasks,
+        seeds or range(plan.seeds),
+        cameras or plan.cameras,
+        start or plan.start,
+    )
+
+
+def table_rows(names: Sequence[str]) -> tuple[str, ...]:
+    """The agent and the named controls ("all": every one) in the order of the table."""
+    wanted = {"agent", *(ROWS if "all" in names else names)}
+    for name in wanted:
+        lookup("row", name, ROWS)
+    return tuple(name for name in ROWS if name in wanted)
+
+
+def run_rows(
+    run: Run,
+    rows: Sequence[str],
+    cases: Sequence[Case],
+    out: Path,
+    workers: int,
+    limit: int,
+    command: str = "",
+    announce: Announce = print,
+) -> dict[str, Results]:
+    """Evaluate several rows; the agent's lies in `out` itself, the others in `out/row-NAME`."""
+    if any(lookup("row", row, ROWS).needs_expert for row in rows):
+        expert_collection(run, cases)  # cases that do not fit are answered before hours have passed
+    found = {}
+    for row in rows:
+        announce(f"{row}: {len(cases)} episodes")
+        folder = out if row == "agent" else out / f"row-{row.replace(' ', '-')}"
+        found[row] = run_row(run, row, cases, folder, workers, limit, command)
+    return found
 
 
 def run_row(
@@ -96,89 +148,42 @@ def build_row(run_path: Path, row: str, expert_data: Path | None) -> Agent:
         return make_agent(run, chosen.goals, expert_data)
     if row == "expert":
         return lookup("environment", run.recipe.data.env, envs.ENVIRONMENTS).expert(0.0)
-    return blind_replay(EpisodeStore(run.record().data))
+    return blind_replay(EpisodeStore(run.data()))
 
 
-def check_fit(trained: Trained, cases: Sequence[Case]) -> None:
-    """Refuse an environment whose action space or cameras are not those of the training data."""
-    facts, file = trained.facts, trained.path / "config.json"
-    seen: set[tuple[str, str]] = set()
-    for case in cases:
-        if (case.task, case.camera) in seen:
-            continue
-        seen.add((case.task, case.camera))
-        if case.env != facts.env:
-            raise DataError(f"{file}: trained on {facts.env}, asked to act in {case.env}")
-        environment = envs.make_case(case, 1)
-        if environment.action_spec != facts.action:
-            raise DataError(f"{file}: trained for {facts.action}, {case.env} takes {environment.action_spec}")
-        if case.camera not in facts.cameras:
-            raise DataError(f"{file}: trained on cameras {', '.join(facts.cameras)}, not on {case.camera}")
-        known = facts.calibration.get(f"{case.task}/{case.camera}")
-        if known is None:
-            continue  # a task that was not demonstrated: nothing to hold against
-        environment.reset()
-        height, width = facts.image_size
-        request = ViewRequest((case.camera,), height, width, rgb=False, crop=facts.crop)
-        now = environment.observe(request).views[case.camera].camera
-        if difference := _camera_difference(known, now):
-            raise DataError(f"{file}: camera {case.camera} of {case.task} was trained with {difference}")
-
-
-def _camera_difference(known: Camera, now: Camera) -> str:
-    if (known.height, known.width) != (now.height, now.width):
-        return f"{known.height} x {known.width} px, the environment gives {now.height} x {now.width} px"
-    for name in ("K", "T_world_camera"):
-        there, here = getattr(known, name), getattr(now, name)
-        if not np.allclose(there, here, atol=1e-3, rtol=1e-3):
-            return f"{name} =\n{there}\nthe environment has\n{here}"
-    return ""
-
-
-def record_expert(run: Run, cases: Sequence[Case], workers: int) -> Path:
-    """The expert's episodes of the same layouts, successful or not; needed for oracle and shuffled goals."""
-    first = cases[0]
-    tasks = tuple(dict.fromkeys(case.task for case in cases))
+def expert_collection(run: Run, cases: Sequence[Case]) -> CollectionConfig:
+    """The expert on the same layouts, successful or not; oracle and shuffled goals are taken from it."""
     seeds = sorted({case.seed for case in cases})
     if seeds != list(range(seeds[0], seeds[-1] + 1)):
         raise UsageError(f"oracle and shuffled goals need consecutive seeds, got {seeds}")
     data = run.recipe.data
-    config = CollectionConfig(
-        env=first.env,
-        tasks=tasks,
+    return CollectionConfig(
+        env=cases[0].env,
+        tasks=tuple(dict.fromkeys(case.task for case in cases)),
         episodes=len(seeds),
         cameras=tuple(dict.fromkeys(case.camera for case in cases)),
         height=data.height,
         width=data.width,
         crop=data.crop,
-        starts=(first.start,),
+        starts=(cases[0].start,),
         first_seed=seeds[0],
         hold_steps=data.hold_steps,
         only_successes=False,
     )
-    digest = hashlib.sha256(to_json(config).encode()).hexdigest()[:8]
-    path = Path("data") / f"expert-{digest}"
+
+
+def record_expert(run: Run, cases: Sequence[Case], workers: int) -> Path:
+    """Collect what `expert_collection` names, or find it in `data/expert-HASH`."""
+    config = expert_collection(run, cases)
+    path = own_folder("expert", config)
     collect(config, path, workers=workers)
     return path
 
 
-RowProgress = Callable[[str], None]
-
-
-def run_rows(
-    run: Run,
-    rows: Sequence[str],
-    cases: Sequence[Case],
-    out: Path,
-    workers: int,
-    limit: int,
-    command: str = "",
-    announce: RowProgress = print,
-) -> dict[str, Results]:
-    """Evaluate several rows; the agent's lies in `out` itself, the others in `out/row-NAME`."""
-    found = {}
-    for row in rows:
-        announce(f"{row}: {len(cases)} episodes")
-        folder = out if row == "agent" else out / f"row-{row.replace(' ', '-')}"
-        found[row] = run_row(run, row, cases, folder, workers, limit, command)
-    return found
+def report_rows(run: Run, found: Mapping[str, Results], out: Path) -> Path:
+    """The page of an evaluation in `out`, with the run's training curves and phase times."""
+    main, *others = found
+    metrics = {stage.name: run.stage_folder(stage.name) / "metrics.jsonl" for stage in run.recipe.stages}
+    curves = {name: file for name, file in metrics.items() if file.exists()}
+    rows = {name: found[name] for name in others}
+    return write_report(out, found[main], rows, phases=run.record().seconds, curves=curves)

@@ -5,7 +5,6 @@ Recipes name which components there are; the command line overrides values only 
 
 import json
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 from kinesight.agents.spatial_policy import SpatialPolicyConfig
@@ -77,28 +76,28 @@ def override(recipe: Recipe, assignments: tuple[str, ...]) -> Recipe:
         path, equals, text = assignment.partition("=")
         if not equals or not path:
             raise UsageError(f"an override is written field.field=value, got {assignment!r}")
-        _assign(document, path.split("."), text, path)
+        _assign(document, path, text)
     try:
-        return from_jsonable(Recipe, document)
+        return from_jsonable(Recipe, document, f"override {' '.join(assignments)}")
     except KinesightError as error:
-        raise UsageError(f"override {', '.join(assignments)}: {error}") from None
+        raise UsageError(str(error)) from None
 
 
-def _assign(document: Any, path: list[str], text: str, whole: str) -> None:
-    fields = _fields(document)
-    if path[0] not in fields:
-        nearest = get_close_matches(path[0], fields, n=1)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-        raise UsageError(
-            f"No field {path[0]!r} in {whole!r}.{hint} There: {', '.join(fields) or 'no fields'}."
-        )
-    key = fields[path[0]]
-    if len(path) > 1:
-        _assign(document[key], path[1:], text, whole)
-        return
-    if isinstance(document[key], dict):
-        raise UsageError(f"{whole!r} is a group of fields: {', '.join(document[key])}")
+def _assign(document: Any, path: str, text: str) -> None:
+    *groups, last = path.split(".")
+    for depth, name in enumerate(groups):
+        document = document[_key(document, name, groups[:depth])]
+    key = _key(document, last, groups)
+    if inner := _fields(document[key]):
+        raise UsageError(f"{path!r} is a group of fields: {', '.join(inner)}")
     document[key] = _value(text, isinstance(document[key], list))
+
+
+def _key(document: Any, name: str, groups: list[str]) -> Any:
+    fields = _fields(document)
+    if name not in fields:
+        raise UnknownName(f"field of {'.'.join(groups) or 'the recipe'}:", name, fields)
+    return fields[name]
 
 
 def _fields(document: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from kinesight.training.checkpoints import last_checkpoint, read_description
 from kinesight.types.errors import DataError
 from kinesight.types.facts import DataFacts
 from kinesight.types.files import write_atomic
-from kinesight.types.serial import from_json, from_jsonable, to_json, to_jsonable
+from kinesight.types.serial import differences, from_json, from_jsonable, to_json, to_jsonable
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,16 @@ class Run:
         file = self.path / "run.json"
         return from_json(RunRecord, file.read_text(), str(file)) if file.exists() else RunRecord()
 
+    def data(self) -> Path:
+        """The data set that the stages were trained on, as it was named then."""
+        data = self.record().data
+        if not data or not (Path(data) / "dataset.json").exists():
+            raise DataError(
+                f"{self.path}/run.json names the data set {data!r}, which is not here; start the command in "
+                "the folder where the run was trained"
+            )
+        return Path(data)
+
     def note_data(self, data: Path) -> None:
         write_atomic(self.path / "run.json", to_json(replace(self.record(), data=str(data))))
 
@@ -75,9 +85,9 @@ def create_run(path: Path, recipe: Recipe) -> Run:
     file = path / "recipe.json"
     if file.exists():
         run = open_run(path)
-        if differences := differing_fields(to_jsonable(run.recipe), to_jsonable(recipe)):
+        if differing := differences(to_jsonable(run.recipe), to_jsonable(recipe)):
             raise DataError(
-                f"{path} holds a run of another recipe: {'; '.join(differences)}. Name another folder with "
+                f"{path} holds a run of another recipe: {'; '.join(differing)}. Name another folder with "
                 "--out, or remove this one."
             )
         return run
@@ -90,20 +100,6 @@ def open_run(path: Path) -> Run:
     if not file.exists():
         raise DataError(f"{path}: no run here (recipe.json is missing)")
     return Run(path, from_json(Recipe, file.read_text(), str(file)))
-
-
-def differing_fields(there: object, here: object, path: str = "") -> list[str]:
-    """Where two JSON documents differ, as sentences."""
-    if isinstance(there, dict) and isinstance(here, dict):
-        names = [*there, *(name for name in here if name not in there)]
-        inner = [differing_fields(there.get(n), here.get(n), f"{path}.{n}".strip(".")) for n in names]
-        return [sentence for sentences in inner for sentence in sentences]
-    if isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
-        inner = [
-            differing_fields(a, b, f"{path}[{i}]") for i, (a, b) in enumerate(zip(there, here, strict=True))
-        ]
-        return [sentence for sentences in inner for sentence in sentences]
-    return [] if there == here else [f"{path} is {there!r} there and {here!r} here"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

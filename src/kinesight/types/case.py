@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from kinesight.types.errors import UsageError
+
 STARTS = ("standard", "shifted")
 
 
@@ -23,7 +25,7 @@ class Case:
 
     def __post_init__(self) -> None:
         if self.start not in STARTS:
-            raise ValueError(f"start must be one of {', '.join(STARTS)}, got {self.start!r}")
+            raise UsageError(f"start must be one of {', '.join(STARTS)}, got {self.start!r}")
 
 
 SHIFT_STEPS = 25
