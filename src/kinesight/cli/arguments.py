@@ -21,6 +21,8 @@ def place(metavar: str) -> Any:
 
 
 Names: TypeAlias = Annotated[str, shown("A,B,…")]
+Name: TypeAlias = Annotated[str, shown("NAME")]
+Start: TypeAlias = Annotated[str, shown("standard|shifted")]
 Workers: TypeAlias = Annotated[int, shown("N", "every core")]
 Overrides: TypeAlias = Annotated[
     tyro.conf.UseAppendAction[tuple[tuple[str, ...], ...]],

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Annotated
 
-from kinesight.cli.arguments import Names, Workers, shown
+from kinesight.cli.arguments import Name, Names, Workers, shown
 
 
 def collect(
     out: Annotated[Path, shown("DIR")],
     tasks: Names,
-    env: str = "metaworld",
+    env: Name = "metaworld",
     episodes: int = 20,
     cameras: Names = "corner",
     size: int = 128,

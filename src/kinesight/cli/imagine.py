@@ -5,15 +5,15 @@ from typing import Annotated
 
 import tyro
 
-from kinesight.cli.arguments import place, shown
+from kinesight.cli.arguments import Name, Start, place, shown
 
 
 def imagine(
     run: Annotated[tyro.conf.Positional[Path], place("RUN")],
-    task: str,
+    task: Name,
     seed: int = 0,
-    camera: str = "corner",
-    start: str = "standard",
+    camera: Name = "corner",
+    start: Start = "standard",
     out: Annotated[Path, shown("FILE")] = Path("imagined.png"),
 ) -> None:
     """Imagine the future of a scene and show it against the expert's frames.
@@ -23,7 +23,7 @@ def imagine(
         task: task (see kinesight list)
         seed: layout
         camera: view
-        start: standard or shifted
+        start: whether a constant action moves the arm away first
         out: PNG: imagined frames above the expert's
     """
     from kinesight.cli.console import path, say

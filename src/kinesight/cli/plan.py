@@ -3,15 +3,15 @@
 from pathlib import Path
 from typing import Annotated
 
-from kinesight.cli.arguments import shown
+from kinesight.cli.arguments import Name, Start, shown
 
 
 def plan(
-    task: str,
+    task: Name,
     seed: int = 0,
-    env: str = "metaworld",
-    camera: str = "corner",
-    start: str = "standard",
+    env: Name = "metaworld",
+    camera: Name = "corner",
+    start: Start = "standard",
     out: Annotated[Path | None, shown("FILE", "none")] = None,
 ) -> None:
     """Print the geometric planner's spatial plan of a scene.
@@ -21,7 +21,7 @@ def plan(
         seed: layout
         env: simulator (see kinesight list)
         camera: the plan's directions follow this view's axes
-        start: standard or shifted
+        start: whether a constant action moves the arm away first
         out: PNG that shows the scene with the plan under it
     """
     from kinesight.cli.console import path, say

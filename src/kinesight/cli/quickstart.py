@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Annotated
 
-from kinesight.cli.arguments import Overrides, shown
+from kinesight.cli.arguments import Name, Overrides, shown
 
 
 def quickstart(
     out: Annotated[Path, shown("RUN")] = Path("runs/quickstart"),
     full: bool = False,
-    recipe: Annotated[str, shown("NAME")] = "quickstart",
+    recipe: Name = "quickstart",
     overrides: Overrides = (),
 ) -> None:
     """The main job at laptop size: collect, train, run in closed loop, report. Resumes where it was stopped.

@@ -6,19 +6,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, UInt8
 
 from kinesight.agents.episode import run_episode
 from kinesight.agents.spatial_policy import case_generator
 from kinesight.envs import catalogue as envs
-from kinesight.experiments.runs import Run
-from kinesight.experiments.spatial_policy import GeometricPlanners, load_imaginer
+from kinesight.experiments.fit import check_fit
+from kinesight.experiments.runs import Run, load_stage
+from kinesight.experiments.spatial_policy import IMAGINER, GeometricPlanners, load_imaginer
 from kinesight.geometry.overlay import draw_plan
 from kinesight.interfaces.environment import Environment
 from kinesight.types.arrays import Image, Video
 from kinesight.types.case import Case
 from kinesight.types.decision import Decision
-from kinesight.types.errors import DataError
+from kinesight.types.errors import DataError, UsageError
+from kinesight.types.files import write_atomic
 from kinesight.types.observation import Observation, StepResult, ViewRequest
 from kinesight.types.plan import SpatialPlan
 from kinesight.types.results import EpisodeResult
@@ -55,6 +57,7 @@ class Imagined:
 
 def imagined_against_expert(run: Run, case: Case) -> Imagined:
     """Imagine from the case's first frame; the expert then shows what it does, at the same spacing."""
+    check_fit(load_stage(run, IMAGINER), [case])
     model = load_imaginer(run)
     with torch.inference_mode():
         seen, real = expert_frames(case, model.request, model.config.frames)
@@ -68,7 +71,8 @@ def imagined_against_expert(run: Run, case: Case) -> Imagined:
     strip = np.concatenate(
         [_strip(imagined), np.full((4, STRIP_HEIGHT * len(real), 3), 255, np.uint8), _strip(real)]
     )
-    return Imagined(plan, strip, _difference(imagined, real, moving), _difference(first, real, moving))
+    still = np.repeat(first, len(real), axis=0)
+    return Imagined(plan, strip, _difference(imagined, real, moving), _difference(still, real, moving))
 
 
 def _difference(ours: Video, real: Video, moving: Bool[np.ndarray, "t y x"]) -> float:
@@ -103,12 +107,13 @@ class _Watcher:
         return None
 
 
-def _strip(frames: Video) -> Image:
+def _strip(frames: Video) -> UInt8[np.ndarray, "height width 3"]:
     size = (STRIP_HEIGHT, STRIP_HEIGHT)
     return np.concatenate([cv2.resize(f, size, interpolation=cv2.INTER_CUBIC) for f in frames], axis=1)
 
 
 def write_png(path: Path, picture: Image) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
-        raise DataError(f"cannot write a picture to {path}; use a name that ends in .png or .jpg")
+    if path.suffix != ".png":
+        raise UsageError(f"a picture's name ends in .png, got {path}")
+    _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    write_atomic(path, data.tobytes())
