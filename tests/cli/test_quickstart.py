@@ -117,7 +117,7 @@ def test_evaluate_compare_report_and_imagine(kinesight, workspace: Path) -> None
 
     outcome = kinesight("imagine", "tiny", "--task", "handle-press", "--out", "pictures/future.png")
     assert outcome.status == 0, outcome.err
-    assert outcome.out.startswith("Plan:\n1. move")
+    assert outcome.out.startswith("Plan:\n1. push")
     assert "repeated: 0." in outcome.out
     picture = cv2.imread(str(workspace / "pictures/future.png"))
     assert picture is not None
