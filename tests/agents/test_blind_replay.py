@@ -46,7 +46,7 @@ def test_asks_for_no_camera_and_nothing_privileged() -> None:
 
 
 def test_unknown_task_and_missing_demonstrations_are_named(tmp_path: Path) -> None:
-    with pytest.raises(UnknownName, match="'push'.*Available: pull"):
+    with pytest.raises(UnknownName, match=r"'push'.*Available: pull"):
         BlindReplay({"pull": np.zeros((1, 1))}).reset(CASE)
     with pytest.raises(DataError, match="no empty one"):
         mean_actions([])
