@@ -7,7 +7,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from kinesight.nn.conditions import PlanEncoder, TokenPool, WordEncoder
 from kinesight.nn.encoders import ENCODERS, SpatialSoftmax, image_encoder
-from kinesight.nn.layers import FiLM, SelfAttention, group_norm, sinusoidal
+from kinesight.nn.layers import FiLM, TransformerBlock, group_norm, sinusoidal
 from kinesight.nn.unet1d import ActionUNet
 from kinesight.nn.video_unet import SpaceTimeBlock, VideoUNet, coarsest_edge
 from kinesight.types.errors import UnknownName
@@ -72,12 +72,16 @@ def test_film_is_the_identity_at_the_start_and_scales_and_shifts_then() -> None:
     torch.testing.assert_close(film(x, condition), expected)
 
 
-def test_self_attention_is_the_identity_at_the_start_and_knows_no_order() -> None:
-    attention, x = SelfAttention(8, 2), torch.randn(2, 5, 8)
-    assert torch.equal(attention(x), x)
-    nn.init.normal_(attention.out.weight)
+def test_a_transformer_block_is_the_identity_at_the_start_and_knows_no_order() -> None:
+    block, x, condition = TransformerBlock(8, 2, 6), torch.randn(2, 5, 8), torch.randn(2, 6)
+    assert torch.equal(block(x, condition), x)
+    for parameter in block.parameters():
+        nn.init.normal_(parameter, std=0.3)
     order = torch.tensor([3, 0, 4, 1, 2])
-    torch.testing.assert_close(attention(x)[:, order], attention(x[:, order]))
+    torch.testing.assert_close(
+        block(x, condition)[:, order], block(x[:, order], condition), atol=1e-5, rtol=1e-5
+    )
+    assert float((block(x, condition) - block(x, -condition)).detach().abs().max()) > 1e-3
 
 
 def test_levels_are_told_apart() -> None:
@@ -125,7 +129,7 @@ def test_action_unet_starts_without_condition_and_learns_one() -> None:
 
 
 def video_unet(patch: int, **changes: object) -> VideoUNet:
-    sizes = {"base": 8, "multipliers": (1, 2), "blocks": 1, "frames": 5, "heads": 2}
+    sizes = {"base": 8, "multipliers": (1, 2), "blocks": 1, "frames": 5, "grid": (2, 2), "heads": 2}
     return VideoUNet(channels=3, context_channels=3, condition=8, patch=patch, **sizes | changes)
 
 
@@ -133,7 +137,7 @@ def video_unet(patch: int, **changes: object) -> VideoUNet:
 @pytest.mark.parametrize(("multipliers", "blocks"), [((1,), 1), ((1, 2), 2), ((1, 2, 3), 1)])
 def test_video_unet_keeps_the_shape(patch: int, multipliers: tuple[int, ...], blocks: int) -> None:
     height, width = (patch * 2 ** (len(multipliers) - 1) * n for n in (2, 3))
-    unet = video_unet(patch, multipliers=multipliers, blocks=blocks)
+    unet = video_unet(patch, multipliers=multipliers, blocks=blocks, grid=(2, 3))
     noisy = torch.randn(2, 5, 3, height, width)
     assert unet(noisy, noisy[:, 0], torch.randn(2, 8)).shape == noisy.shape
     assert unet(noisy[:, :3], noisy[:, 0], torch.randn(2, 8)).shape == noisy[:, :3].shape

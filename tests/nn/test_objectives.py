@@ -44,6 +44,20 @@ def test_split_inverts_corrupt_and_target_at_every_level(each: Diffusion) -> Non
     torch.testing.assert_close(epsilon, noise, atol=1e-9, rtol=0)
 
 
+@pytest.mark.parametrize("each", ALL, ids=str)
+def test_predicted_data_become_the_target(each: Objective) -> None:
+    levels = chain_levels(100)[20:]  # above the bound on the division
+    data, noise = random(80, 3), random(80, 3, seed=1)
+    found = each.from_data(data, each.corrupt(data, noise, levels), levels)
+    torch.testing.assert_close(found, each.target(data, noise, levels), atol=1e-9, rtol=0)
+
+
+def test_bias_moves_the_levels_towards_noise() -> None:
+    levels = [FlowMatching(bias).draw_levels(4000, torch.Generator().manual_seed(0)) for bias in (0.0, 1.5)]
+    assert float(levels[0].mean()) == pytest.approx(0.5, abs=0.02)
+    assert float(levels[1].mean()) > 0.75
+
+
 def test_a_velocity_leads_from_any_level_to_data_and_noise() -> None:
     levels = torch.linspace(0, 1, 21, dtype=torch.float64)
     data, noise, flow = random(21, 5), random(21, 5, seed=1), FlowMatching()

@@ -15,6 +15,7 @@ import torch
 from einops import rearrange
 from jaxtyping import Float, Int, UInt8
 from torch import Generator, Tensor, nn
+from torch.nn import functional as F
 
 from kinesight.data.windows import from_observations
 from kinesight.interfaces.model import Stream, Windows
@@ -43,16 +44,23 @@ class VideoDiffusionConfig:
     batch_size: int = 8
     frames: int = 7
     """Future frames; the clip has one more, the first."""
-    objective: str = "flow"
-    """"flow" with Euler steps or "v" with DDIM."""
+    objective: str = "noisy-flow"
+    """"noisy-flow" or "flow" with Euler steps, "v" with DDIM. What moves is decided at high noise: trained
+    there more often, the imaginer learns it in fewer steps."""
     predict_data: bool = True
-    """The network gives the clean video, which is turned into the objective's target; see nn.objectives."""
+    """The network gives the clean video and is trained on its error; sampling turns it into the objective's
+    target (see nn.objectives). Coarse patches need it."""
+    size: int = 0
+    """Edge at which the network works [px], smaller than the data's or 0 for the same. What does not move is
+    taken from the first frame and stays sharp."""
     patch: int = 4
     """Edge of the pixel blocks that are folded into channels; 1 works on pixels."""
     base: int = 64
     multipliers: tuple[int, ...] = (1, 2, 3)
     blocks: int = 1
     """Residual blocks a level."""
+    depth: int = 4
+    """Transformer blocks over all of space and time at the coarsest level."""
     features: int = 256
     residual_gain: float = 3.0
     """The difference to the first frame is multiplied by this, towards unit variance where things move."""
@@ -85,8 +93,10 @@ class VideoDiffusion(nn.Module):
 
     def __init__(self, config: VideoDiffusionConfig, facts: DataFacts) -> None:
         super().__init__()
-        for edge in facts.image_size:
-            if not coarsest_edge(edge, config.patch, config.multipliers):
+        self.size = (config.size, config.size) if config.size else facts.image_size
+        edges = [coarsest_edge(edge, config.patch, config.multipliers) for edge in self.size]
+        for edge, coarse in zip(self.size, edges, strict=True):
+            if not coarse:
                 raise UsageError(
                     f"An image edge of {edge} px cannot be split into patches of {config.patch} and halved "
                     f"{len(config.multipliers) - 1} times; choose another patch or size."
@@ -113,6 +123,8 @@ class VideoDiffusion(nn.Module):
             blocks=config.blocks,
             patch=config.patch,
             frames=config.frames,
+            grid=(edges[0], edges[1]),
+            depth=config.depth,
         )
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -136,17 +148,17 @@ class VideoDiffusion(nn.Module):
     def loss(self, stream: str, batch: VideoBatch, generator: Generator) -> dict[str, Float[Tensor, "b"]]:
         """Eq. 4 on the difference to the first frame."""
         assert batch.future is not None, "a training batch holds future frames"
-        first = _to_unit(batch.first[:, None])
-        residual = (_to_unit(batch.future) - first) * self.config.residual_gain
+        first = self._reduced(batch.first[:, None])
+        residual = (self._reduced(batch.future) - first) * self.config.residual_gain
         noise = torch.randn(residual.shape, generator=generator, device=residual.device)
         levels = self.objective.draw_levels(len(residual), generator)
         condition = self._condition(batch)
         dropped = torch.rand(len(residual), 1, generator=generator, device=residual.device)
         condition = torch.where(dropped < self.config.condition_dropout, self.null, condition)
         noisy = self.objective.corrupt(residual, noise, levels)
-        prediction = self._denoise(noisy, levels, first[:, 0], condition).float()
-        error = prediction - self.objective.target(residual, noise, levels)
-        return {"video": error.square().mean((1, 2, 3, 4))}
+        output = self.unet(noisy, first[:, 0], condition + self.level(levels)).float()
+        wanted = residual if self.config.predict_data else self.objective.target(residual, noise, levels)
+        return {"video": (output - wanted).square().mean((1, 2, 3, 4))}
 
     def _condition(self, batch: VideoBatch) -> Float[Tensor, "b d"]:
         """Eq. 2: words and plan rows, pooled."""
@@ -188,7 +200,7 @@ class VideoDiffusion(nn.Module):
 
     @torch.inference_mode()
     def sample(self, batch: VideoBatch, generator: Generator) -> UInt8[Tensor, "b t y x 3"]:
-        first = _to_unit(batch.first[:, None])
+        first = self._reduced(batch.first[:, None])
         b, _, c, y, x = first.shape
         condition, null = self._condition(batch), self.null.expand(b, -1)
         network = with_guidance(
@@ -198,9 +210,21 @@ class VideoDiffusion(nn.Module):
         )
         shape = (b, self.config.frames, c, y, x)
         noise = torch.randn(shape, generator=generator, device=generator.device).to(first.device)
-        residual = self.objective.sample(network, noise, self.config.steps)
-        frames = (first + residual / self.config.residual_gain + 1) * 127.5
+        change = self.objective.sample(network, noise, self.config.steps) / self.config.residual_gain
+        sharp = _to_unit(batch.first[:, None])
+        if self.size == self.facts.image_size:
+            frames = sharp + change
+        else:
+            # Where something moved the small picture counts whole: its change alone, added to the sharp first
+            # frame, would leave the outlines of what has gone.
+            moved = _resized(_moved(change), self.facts.image_size)
+            frames = torch.lerp(sharp, _resized(first + change, self.facts.image_size), moved)
+        frames = (frames + 1) * 127.5
         return rearrange(frames, "b t c y x -> b t y x c").round().clamp(0, 255).to(torch.uint8)
+
+    def _reduced(self, frames: UInt8[Tensor, "b t y x 3"]) -> Float[Tensor, "b t 3 h w"]:
+        """At the size the network works at."""
+        return _resized(_to_unit(frames), self.size)
 
     def batch_from(self, observation: Observation, plan: SpatialPlan | None) -> VideoBatch:
         """The same batch as from the store: first frame, words and plan."""
@@ -220,3 +244,17 @@ class VideoDiffusion(nn.Module):
 def _to_unit(frames: UInt8[Tensor, "b t y x 3"]) -> Float[Tensor, "b t 3 y x"]:
     """uint8 -> [-1, 1]."""
     return rearrange(frames, "b t y x c -> b t c y x").float() / 127.5 - 1
+
+
+def _moved(change: Float[Tensor, "b t c y x"]) -> Float[Tensor, "b t 1 y x"]:
+    """How much a pixel or one beside it changes: 0 up to 5 %, 1 from 15 % of the full range on."""
+    largest = F.max_pool2d(change.abs().amax(2), 3, stride=1, padding=1)[:, :, None]
+    return ((largest - 0.1) / 0.2).clamp(0, 1)
+
+
+def _resized(frames: Float[Tensor, "b t c y x"], size: tuple[int, int]) -> Float[Tensor, "b t c h w"]:
+    """Anti-aliased where it gets smaller, smooth where it gets larger."""
+    if frames.shape[-2:] == size:
+        return frames
+    flat = F.interpolate(frames.flatten(0, 1), size, mode="bilinear", align_corners=False, antialias=True)
+    return flat.unflatten(0, frames.shape[:2])

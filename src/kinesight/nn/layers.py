@@ -50,19 +50,32 @@ class FiLM(nn.Module):
         return x * (1 + scale[axes]) + shift[axes]
 
 
-class SelfAttention(nn.Module):
-    """Pre-norm multi-head self-attention with a residual connection, over [b n d]."""
+class TransformerBlock(nn.Module):
+    """Self-attention and MLP over [b n d], both modulated by a condition (adaptive layer norm, DiT)."""
 
-    def __init__(self, features: int, heads: int) -> None:
+    def __init__(self, features: int, heads: int, condition: int, expansion: int = 4) -> None:
         super().__init__()
         self.heads = heads
-        self.norm = nn.LayerNorm(features)
+        self.norm_attention = nn.LayerNorm(features, elementwise_affine=False)
+        self.norm_mlp = nn.LayerNorm(features, elementwise_affine=False)
+        self.modulation = nn.Linear(condition, 4 * features)
         self.qkv = nn.Linear(features, 3 * features, bias=False)
         self.out = nn.Linear(features, features)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        self.mlp = nn.Sequential(
+            nn.Linear(features, expansion * features),
+            nn.GELU(approximate="tanh"),
+            nn.Linear(expansion * features, features),
+        )
+        for last in (self.modulation, self.out, self.mlp[-1]):
+            assert isinstance(last, nn.Linear), "the branches end in linear layers"
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
 
-    def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        q, k, v = rearrange(self.qkv(self.norm(x)), "b n (s g d) -> s b g n d", s=3, g=self.heads)
-        y = F.scaled_dot_product_attention(q, k, v)
-        return x + self.out(rearrange(y, "b g n d -> b n (g d)"))
+    def forward(self, x: Float[Tensor, "b n d"], condition: Float[Tensor, "b e"]) -> Float[Tensor, "b n d"]:
+        scale_a, shift_a, scale_m, shift_m = self.modulation(condition)[:, None].chunk(4, dim=-1)
+        x = x + self._attend(self.norm_attention(x) * (1 + scale_a) + shift_a)
+        return x + self.mlp(self.norm_mlp(x) * (1 + scale_m) + shift_m)
+
+    def _attend(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        q, k, v = rearrange(self.qkv(x), "b n (s g d) -> s b g n d", s=3, g=self.heads)
+        return self.out(rearrange(F.scaled_dot_product_attention(q, k, v), "b g n d -> b n (g d)"))

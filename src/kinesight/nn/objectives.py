@@ -47,10 +47,13 @@ def _over(levels: Float[Tensor, "b"], like: Tensor) -> Tensor:
 class FlowMatching:
     """Rectified flow; the noise level is 1 - s."""
 
+    bias: float = 0.0
+    """Mean of the levels' logits in training; above 0 there is more noise than data on average."""
+
     def draw_levels(self, count: int, generator: Generator) -> Float[Tensor, "b"]:
-        """Logit-normal levels: most training where the prediction is hardest, in the middle of the path."""
+        """Logit-normal levels: most training where the prediction is hardest, not at the path's ends."""
         normal = torch.randn(count, generator=generator, device=generator.device)
-        return torch.sigmoid(normal)
+        return torch.sigmoid(normal + self.bias)
 
     def corrupt(self, data: Tensor, noise: Tensor, levels: Tensor) -> Tensor:
         return torch.lerp(data, noise, _over(levels, data))
@@ -154,6 +157,7 @@ def linear_alpha_bar(levels: Tensor, chain: int, beta_start: float = 1e-4, beta_
 
 OBJECTIVES: dict[str, Callable[[], Objective]] = {
     "flow": FlowMatching,
+    "noisy-flow": lambda: FlowMatching(bias=1.5),
     "v": lambda: Diffusion("v"),
     "epsilon": lambda: Diffusion("epsilon", clip=1.0),
 }

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kinesight.nn.layers import FiLM, SelfAttention, group_norm
+from kinesight.nn.layers import FiLM, TransformerBlock, group_norm
 
 
 class SpaceTimeBlock(nn.Module):
@@ -58,6 +58,8 @@ class VideoUNet(nn.Module):
         blocks: int,
         patch: int,
         frames: int,
+        grid: tuple[int, int],
+        depth: int = 4,
         heads: int = 4,
     ) -> None:
         super().__init__()
@@ -82,7 +84,8 @@ class VideoUNet(nn.Module):
 
         lowest = widths[-1]
         self.middle_in = SpaceTimeBlock(lowest, lowest, condition)
-        self.attention = SelfAttention(lowest, heads)
+        self.position = nn.Parameter(torch.randn(frames, *grid, lowest) * 0.02)
+        self.attention = nn.ModuleList(TransformerBlock(lowest, heads, condition) for _ in range(depth))
         self.middle_out = SpaceTimeBlock(lowest, lowest, condition)
 
         self.up = nn.ModuleList()
@@ -109,10 +112,11 @@ class VideoUNet(nn.Module):
         x = F.pixel_unshuffle(torch.cat([noisy, repeated], dim=2).flatten(0, 1), self.patch)
         x = x.contiguous(memory_format=torch.channels_last)
         per_frame = F.silu(condition[:, None] + self.frame[:t]).flatten(0, 1)
-        x = self._run(self.stem(x), per_frame, t)
+        x = self._run(self.stem(x), per_frame, F.silu(condition), t)
         return F.pixel_shuffle(self.head(x), self.patch).unflatten(0, (b, t))
 
-    def _run(self, x: Tensor, condition: Tensor, frames: int) -> Tensor:
+    def _run(self, x: Tensor, condition: Tensor, shared: Tensor, frames: int) -> Tensor:
+        """condition: [(b t) d] by frame; shared: [b d]."""
         skips = [x]
         down = iter(self.down)
         for level in range(self.levels):
@@ -124,7 +128,7 @@ class VideoUNet(nn.Module):
                 skips.append(x)
 
         x = self.middle_in(x, condition, frames)
-        x = self._attend(x, frames)
+        x = self._attend(x, shared, frames)
         x = self.middle_out(x, condition, frames)
 
         up = iter(self.up)
@@ -135,10 +139,12 @@ class VideoUNet(nn.Module):
                 x = self.upsample[level](F.interpolate(x, scale_factor=2.0, mode="nearest"))
         return x
 
-    def _attend(self, x: Tensor, frames: int) -> Tensor:
+    def _attend(self, x: Tensor, condition: Tensor, frames: int) -> Tensor:
         _, _, height, width = x.shape
         tokens = rearrange(x, "(b t) c y x -> b (t y x) c", t=frames)
-        tokens = self.attention(tokens)
+        tokens = tokens + rearrange(self.position[:frames], "t y x c -> (t y x) c")
+        for block in self.attention:
+            tokens = block(tokens, condition)
         return rearrange(tokens, "b (t y x) c -> (b t) c y x", t=frames, y=height, x=width)
 
 
