@@ -79,9 +79,12 @@ def test_plan_and_words_reach_the_condition(facts: DataFacts, store: EpisodeStor
     assert float(distances.min()) > 1e-3
 
 
-def test_a_network_that_knows_the_residual_gives_back_the_clip(facts, store, monkeypatch) -> None:
+@pytest.mark.parametrize("predict_data", [True, False])
+def test_a_network_that_knows_the_residual_gives_back_the_clip(
+    facts, store, monkeypatch, predict_data
+) -> None:
     """Scaling to the network's units and back loses nothing but the rounding to 8 bits."""
-    model = make(facts, residual_gain=3.0, steps=4)
+    model = make(facts, residual_gain=3.0, steps=4, predict_data=predict_data)
     batch = model.collate("imaginer", gather(model, store, 2))
     assert batch.future is not None
     unit = batch.future.float().movedim(-1, 2) / 127.5 - 1
@@ -89,12 +92,31 @@ def test_a_network_that_knows_the_residual_gives_back_the_clip(facts, store, mon
     residual = 3.0 * (unit - first)
 
     def exact(noisy: Tensor, levels: Tensor, first: Tensor, condition: Tensor) -> Tensor:
-        return (residual - noisy) / levels.view(-1, 1, 1, 1, 1)
+        return residual if predict_data else (residual - noisy) / levels.view(-1, 1, 1, 1, 1)
 
     monkeypatch.setattr(model, "_denoise", exact)
     assert torch.equal(model.sample(batch, generator()), batch.future)
     loss = model.loss("imaginer", batch, generator())["video"]
     torch.testing.assert_close(loss, torch.zeros(2), atol=1e-6, rtol=0)
+
+
+def test_a_smaller_working_size_keeps_what_does_not_move_sharp(facts, store, monkeypatch) -> None:
+    model = make(facts, size=facts.image_size[0] // 2, patch=1)
+    batch = model.collate("imaginer", gather(model, store, 2))
+
+    def still(noisy: Tensor, levels: Tensor, first: Tensor, condition: Tensor) -> Tensor:
+        return torch.zeros_like(noisy)
+
+    monkeypatch.setattr(model, "_denoise", still)
+    frames = model.sample(batch, generator())
+    assert frames.shape[-3:] == batch.first.shape[-3:], "the data's size, not the network's"
+    assert torch.equal(frames, batch.first[:, None].expand_as(frames))
+
+    def bright(noisy: Tensor, levels: Tensor, first: Tensor, condition: Tensor) -> Tensor:
+        return model.config.residual_gain * (1 - first)[:, None].expand_as(noisy)
+
+    monkeypatch.setattr(model, "_denoise", bright)
+    assert int(model.sample(batch, generator()).min()) > 250, "where all changes the first frame is gone"
 
 
 def test_training_frames_are_spread_to_the_end(facts: DataFacts, store: EpisodeStore) -> None:

@@ -204,10 +204,11 @@ def _degrade_goals(
     images: Float[Tensor, "b 2 3 y x"], share: float, generator: Generator
 ) -> Float[Tensor, "b 2 3 y x"]:
     """Blur a share of the goals and add noise: an imagined frame is never as sharp as a rendered one."""
-    if not share:
+    if not round(share * len(images)):
         return images
-    current, goal = images.unbind(1)
-    chosen = torch.rand(len(goal), 1, 1, 1, generator=generator, device=goal.device) < share
+    count = round(share * len(images))  # the batch is in random order: its first examples are as good as any
+    goal = images[:count, 1].contiguous(memory_format=torch.channels_last)
     blurred = F.avg_pool2d(F.pad(goal, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    blurred = blurred + 0.04 * torch.randn(goal.shape, generator=generator, device=goal.device)
-    return torch.stack([current, torch.where(chosen, blurred, goal)], dim=1)
+    noisy = blurred + 0.04 * torch.randn(goal.shape, generator=generator, device=goal.device)
+    goals = torch.cat([noisy, images[count:, 1]])
+    return torch.stack([images[:, 0], goals], dim=1)

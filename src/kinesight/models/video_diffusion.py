@@ -156,7 +156,7 @@ class VideoDiffusion(nn.Module):
         dropped = torch.rand(len(residual), 1, generator=generator, device=residual.device)
         condition = torch.where(dropped < self.config.condition_dropout, self.null, condition)
         noisy = self.objective.corrupt(residual, noise, levels)
-        output = self.unet(noisy, first[:, 0], condition + self.level(levels)).float()
+        output = self._denoise(noisy, levels, first[:, 0], condition).float()
         wanted = residual if self.config.predict_data else self.objective.target(residual, noise, levels)
         return {"video": (output - wanted).square().mean((1, 2, 3, 4))}
 
@@ -167,7 +167,12 @@ class VideoDiffusion(nn.Module):
         return self.pool(torch.cat([words, rows], dim=1), torch.cat([some, known], dim=1))
 
     def _denoise(self, noisy: Tensor, levels: Tensor, first: Tensor, condition: Tensor) -> Tensor:
-        output = self.unet(noisy, first, condition + self.level(levels))
+        """The network's own output: the clean residual, or the objective's target."""
+        return self.unet(noisy, first, condition + self.level(levels))
+
+    def _predict(self, noisy: Tensor, levels: Tensor, first: Tensor, condition: Tensor) -> Tensor:
+        """The objective's target, for the sampler."""
+        output = self._denoise(noisy, levels, first, condition)
         return self.objective.from_data(output, noisy, levels) if self.config.predict_data else output
 
     # Imagining
@@ -204,8 +209,8 @@ class VideoDiffusion(nn.Module):
         b, _, c, y, x = first.shape
         condition, null = self._condition(batch), self.null.expand(b, -1)
         network = with_guidance(
-            lambda noisy, levels: self._denoise(noisy, levels, first[:, 0], condition),
-            lambda noisy, levels: self._denoise(noisy, levels, first[:, 0], null),
+            lambda noisy, levels: self._predict(noisy, levels, first[:, 0], condition),
+            lambda noisy, levels: self._predict(noisy, levels, first[:, 0], null),
             self.config.guidance,
         )
         shape = (b, self.config.frames, c, y, x)
