@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .PHONY: help setup quickstart test lint check bench lock clean
 
 ARGS ?=
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= -n auto
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile

@@ -1,6 +1,6 @@
 """The README's picture: imagined strips of a quickstart's gallery above what the camera really showed.
 
-python scripts/readme_picture.py runs/quickstart docs/images/imagined_vs_real.png door-open button-press-topdown
+python scripts/readme_picture.py runs/quickstart docs/images/imagined_vs_real.png door-open door-close
 """
 
 from pathlib import Path

@@ -87,7 +87,7 @@ QUICKSTART = Recipe(
             IMAGINER,
             VideoDiffusionConfig(batch_size=8, size=64, patch=4, base=64),
             TrainingConfig(
-                steps=800,
+                steps=900,
                 learning_rate=1e-3,
                 warmup=50,
                 betas=(0.9, 0.99),
@@ -100,7 +100,7 @@ QUICKSTART = Recipe(
             POLICY,
             GoalPolicyConfig(horizon=8, batch_size=64),
             TrainingConfig(
-                steps=800,
+                steps=900,
                 learning_rate=5e-4,
                 warmup=50,
                 ema=0.999,

@@ -136,8 +136,7 @@ class VideoUNet(nn.Module):
             for _ in range(self.blocks + 1):
                 x = next(up)(torch.cat([x, skips.pop()], dim=1), condition, frames)
             if level + 1 < self.levels:
-                # Convolved before it is enlarged: a quarter of the work.
-                x = F.interpolate(self.upsample[level](x), scale_factor=2.0, mode="nearest")
+                x = self.upsample[level](F.interpolate(x, scale_factor=2.0, mode="nearest"))
         return x
 
     def _attend(self, x: Tensor, condition: Tensor, frames: int) -> Tensor:
