@@ -94,6 +94,8 @@ def test_a_killed_collection_is_completed_to_the_same_files(whole, tmp_path, wor
         [sys.executable, str(script), str(folder), "2"],
         stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        # Where the tests run in the background of a shell, Ctrl-C is ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 40
     while len(list(folder.glob("episodes/*.safetensors"))) < 2 and time.monotonic() < deadline:
