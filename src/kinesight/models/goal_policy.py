@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from kinesight.data.windows import from_observations
 from kinesight.interfaces.model import Stream, Windows
 from kinesight.nn.encoders import image_encoder
+from kinesight.nn.layers import to_unit
 from kinesight.nn.objectives import objective
 from kinesight.nn.unet1d import ActionUNet
 from kinesight.types.action import ActionChunk
@@ -120,7 +121,7 @@ class GoalPolicy(nn.Module):
         """Eq. 6 over actions inside the episode."""
         assert batch.actions is not None, "a training batch holds actions"
         assert batch.valid is not None, "a training batch says which actions lie inside the episode"
-        images = _to_unit(_random_shift(batch.images, self.config.shift, generator))
+        images = to_unit(_random_shift(batch.images, self.config.shift, generator))
         images = _degrade_goals(images, self.config.goal_degradation, generator)
         condition = self._encode(images, batch.proprio, generator)
         draws = self.config.noise_draws
@@ -148,14 +149,13 @@ class GoalPolicy(nn.Module):
 
     @property
     def request(self) -> ViewRequest:
-        height, width = self.facts.image_size
-        return ViewRequest(cameras=self.facts.cameras, height=height, width=width, crop=self.facts.crop)
+        return self.facts.request
 
     @torch.inference_mode()
     def act(self, observation: Observation, goal: Image | None, generator: Generator) -> ActionChunk:
         """The next H actions towards `goal` in the observation's only view; without one, towards staying."""
         batch = self.batch_from(observation, goal)
-        condition = self._encode(_to_unit(batch.images), batch.proprio)
+        condition = self._encode(to_unit(batch.images), batch.proprio)
         shape = (1, self.config.horizon, self.facts.action.dimensions)
         noise = torch.randn(shape, generator=generator, device=generator.device).to(condition.device)
         actions = self.objective.sample(
@@ -176,11 +176,6 @@ class GoalPolicy(nn.Module):
             else torch.from_numpy(goal.copy())[None, None].to(device)
         )
         return self.collate("policy", Windows({**windows.values, "goal": goal_row}, {}, windows.instructions))
-
-
-def _to_unit(images: UInt8[Tensor, "b s y x 3"]) -> Float[Tensor, "b s 3 y x"]:
-    """uint8 -> [-1, 1]."""
-    return rearrange(images, "b s y x c -> b s c y x").float() / 127.5 - 1
 
 
 def _random_shift(

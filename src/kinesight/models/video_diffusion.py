@@ -22,7 +22,7 @@ from kinesight.interfaces.model import Stream, Windows
 from kinesight.language.plan_text import encode_plan
 from kinesight.language.words import Vocabulary
 from kinesight.nn.conditions import PlanEncoder, TokenPool, WordEncoder
-from kinesight.nn.layers import LevelEmbedding
+from kinesight.nn.layers import LevelEmbedding, to_unit
 from kinesight.nn.objectives import objective, with_guidance
 from kinesight.nn.video_unet import VideoUNet, coarsest_edge
 from kinesight.types.case import Case
@@ -179,8 +179,7 @@ class VideoDiffusion(nn.Module):
 
     @property
     def request(self) -> ViewRequest:
-        height, width = self.facts.image_size
-        return ViewRequest(cameras=self.facts.cameras, height=height, width=width, crop=self.facts.crop)
+        return self.facts.request
 
     @property
     def privileged(self) -> tuple[str, ...]:
@@ -216,7 +215,7 @@ class VideoDiffusion(nn.Module):
         shape = (b, self.config.frames, c, y, x)
         noise = torch.randn(shape, generator=generator, device=generator.device).to(first.device)
         change = self.objective.sample(network, noise, self.config.steps) / self.config.residual_gain
-        sharp = _to_unit(batch.first[:, None])
+        sharp = to_unit(batch.first[:, None])
         if self.size == self.facts.image_size:
             frames = sharp + change
         else:
@@ -229,7 +228,7 @@ class VideoDiffusion(nn.Module):
 
     def _reduced(self, frames: UInt8[Tensor, "b t y x 3"]) -> Float[Tensor, "b t 3 h w"]:
         """At the size the network works at."""
-        return _resized(_to_unit(frames), self.size)
+        return _resized(to_unit(frames), self.size)
 
     def batch_from(self, observation: Observation, plan: SpatialPlan | None) -> VideoBatch:
         """The same batch as from the store: first frame, words and plan."""
@@ -244,11 +243,6 @@ class VideoDiffusion(nn.Module):
         }
         rows = {name: value[None, None].to(device) for name, value in table.items()}
         return self.collate("imaginer", Windows({**windows.values, **rows}, {}, windows.instructions))
-
-
-def _to_unit(frames: UInt8[Tensor, "b t y x 3"]) -> Float[Tensor, "b t 3 y x"]:
-    """uint8 -> [-1, 1]."""
-    return rearrange(frames, "b t y x c -> b t c y x").float() / 127.5 - 1
 
 
 def _moved(change: Float[Tensor, "b t c y x"]) -> Float[Tensor, "b t 1 y x"]:

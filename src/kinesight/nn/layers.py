@@ -4,9 +4,14 @@ import math
 
 import torch
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+
+def to_unit(images: UInt8[Tensor, "b t y x 3"]) -> Float[Tensor, "b t 3 y x"]:
+    """uint8 pictures -> [-1, 1], channels first."""
+    return rearrange(images, "b t y x c -> b t c y x").float() / 127.5 - 1
 
 
 def group_norm(channels: int) -> nn.GroupNorm:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from kinesight.types.action import ActionSpec
 from kinesight.types.camera import Camera
+from kinesight.types.observation import ViewRequest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,3 +31,9 @@ class DataFacts:
         """Height and width [px], the same for all cameras."""
         camera = next(iter(self.calibration.values()))
         return camera.height, camera.width
+
+    @property
+    def request(self) -> ViewRequest:
+        """Pictures as the model was trained on them, from all its cameras."""
+        height, width = self.image_size
+        return ViewRequest(cameras=self.cameras, height=height, width=width, crop=self.crop)
