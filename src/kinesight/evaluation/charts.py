@@ -22,6 +22,33 @@ def difference_bar(difference: float, interval: Interval, reach: float, width: i
     return _on_axis(difference, interval, -reach, reach, kind, width, (0.0,))
 
 
+def rate_chart(title: str, rows: Sequence[tuple[str, Proportion]], width: int = 720) -> Markup:
+    """A line for every row: name, rate as a dot, 95 % interval as a bar, on one axis from 0 to 100 %."""
+    left, right, pitch, top = 220, 60, 26, 8
+    bottom = top + pitch * len(rows)
+
+    def x(at: float) -> float:
+        return left + (width - left - right) * at
+
+    body = ""
+    for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
+        body += f'<line class="tick" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{top}" y2="{bottom}"/>'
+        body += f'<text x="{x(tick):.1f}" y="{bottom + 18}" text-anchor="middle">{100 * tick:.0f}</text>'
+    for index, (name, success) in enumerate(rows):
+        y, interval = top + pitch * (index + 0.5), success.wilson_95
+        body += (
+            f'<text x="{left - 12}" y="{y + 4:.1f}" text-anchor="end">{escape(name)}</text>'
+            f'<line class="span" x1="{x(interval.low):.1f}" x2="{x(interval.high):.1f}" '
+            f'y1="{y:.1f}" y2="{y:.1f}"/>'
+            f'<circle class="dot" cx="{x(success.rate):.1f}" cy="{y:.1f}" r="4.5"/>'
+            f'<text x="{width - right + 12}" y="{y + 4:.1f}">{100 * success.rate:.0f} %</text>'
+        )
+    return Markup(
+        f'<svg class="axis main rates" viewBox="0 0 {width} {bottom + 26}" role="img" '
+        f'aria-label="{escape(title)}"><title>{escape(title)}</title>{body}</svg>'
+    )
+
+
 def _on_axis(
     value: float, interval: Interval, low: float, high: float, kind: str, width: int, ticks: Sequence[float]
 ) -> Markup:

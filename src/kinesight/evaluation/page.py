@@ -113,9 +113,12 @@ class ComparisonTable:
 
 def comparison(main: Results, rows: Mapping[str, Results]) -> ComparisonTable | None:
     """The agent above its controls; None without controls."""
-    if not rows:
-        return None
-    table = compare([main, *rows.values()], [main.agent, *rows])
+    return compared({main.agent: main, **rows}) if rows else None
+
+
+def compared(rows: Mapping[str, Results]) -> ComparisonTable:
+    """Two rows or more, each compared with the first."""
+    table = compare(list(rows.values()), list(rows))
     paired = [row.paired for row in table.rows if row.paired is not None]
     limits = [abs(limit) for p in paired for limit in (p.difference_95.low, p.difference_95.high)]
     reach = min(1.0, max(0.1, *limits) * 1.05)
@@ -199,15 +202,18 @@ class TaskMatrix:
 
 def task_matrix(main: Results, rows: Mapping[str, Results]) -> TaskMatrix | None:
     """Success by task and agent; None where one number says it all."""
-    if not rows or len(main.tasks) < 2:
-        return None
-    agents = [main, *rows.values()]
+    return matrix_of({main.agent: main, **rows}) if rows and len(main.tasks) > 1 else None
+
+
+def matrix_of(rows: Mapping[str, Results]) -> TaskMatrix:
+    """Success by task (of the first row) and agent."""
 
     def rate(results: Results, task: str) -> float:
         return proportion(episode.success for episode in results.of_task(task)).rate
 
-    body = tuple((task, tuple(rate(agent, task) for agent in agents)) for task in main.tasks)
-    return TaskMatrix((main.agent, *rows), body)
+    first = next(iter(rows.values()))
+    body = tuple((task, tuple(rate(agent, task) for agent in rows.values())) for task in first.tasks)
+    return TaskMatrix(tuple(rows), body)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,180 @@
+"""Time to imagine a video and to train on one, ours against a network of the published size.
+
+    python bench/imagine.py --out runs/bench-imagine
+    python bench/imagine.py --run runs/spatial-policy-small --tasks sp11 --seeds 0-4
+
+Both give seven frames of the same edge. Ours is the imaginer of a recipe, as `imagine()` is called in the
+closed loop, sampling steps and all; the other is `official_size.py` with 20 DDIM steps and no guidance, of
+which `--forwards` are run and multiplied up. With a trained run, imagined videos of unseen layouts are also
+compared with the expert's: mean error where things move, beside that of repeating the first frame.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from official_size import OfficialSize
+
+from kinesight.cli.arguments import names, seeds
+from kinesight.envs import catalogue as envs
+from kinesight.evaluation.provenance import hardware, versions
+from kinesight.experiments import catalogue
+from kinesight.experiments.pictures import imagined_against_expert
+from kinesight.experiments.runs import open_run
+from kinesight.models.video_diffusion import VideoDiffusion
+from kinesight.planning.geometric import GeometricPlanner
+from kinesight.training.losses import autocast_type
+from kinesight.types.case import Case
+from kinesight.types.facts import DataFacts
+from kinesight.types.files import write_atomic
+from kinesight.types.observation import Observation, ViewRequest
+
+OFFICIAL_STEPS, FRAMES = 20, 7
+
+
+def median_s(run: Callable[[], object], repeats: int) -> float:
+    run()
+    spent = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        run()
+        spent.append(time.perf_counter() - began)
+    return float(np.median(spent))
+
+
+def scene(edge: int) -> tuple[Observation, DataFacts]:
+    """A first observation with pictures of this edge, and what a model trained on such would know."""
+    case = Case("metaworld", "door-open", 0, "corner", "standard")
+    environment = envs.make_case(case)
+    environment.reset()
+    observation = environment.observe(ViewRequest((case.camera,), edge, edge, scene=True))
+    facts = DataFacts(
+        env=case.env,
+        tasks=(case.task,),
+        cameras=(case.camera,),
+        calibration={f"{case.task}/{case.camera}": observation.views[case.camera].camera},
+        crop=True,
+        action=environment.action_spec,
+        proprio_low=(0.0,) * 8,
+        proprio_high=(1.0,) * 8,
+        words=tuple(observation.instruction.lower().split()),
+    )
+    return observation, facts
+
+
+def ours(recipe: str, edge: int, repeats: int) -> dict[str, float]:
+    """Seconds to imagine one video as in the closed loop, and training steps a second."""
+    observation, facts = scene(edge)
+    stage = catalogue.recipe(recipe).stage("imaginer")
+    model = stage.model.build(facts)
+    assert isinstance(model, VideoDiffusion), f"the imaginer of {recipe} is a video model"
+    plan = GeometricPlanner("door-open", "corner").plan(observation, observation.instruction)
+    generator = torch.Generator().manual_seed(0)
+    imagine_s = median_s(lambda: model.eval().imagine(observation, plan, generator), repeats)
+    batch = model.batch_from(observation, plan)
+    count = model.config.batch_size
+    repeated = {
+        field.name: getattr(batch, field.name).expand(count, *getattr(batch, field.name).shape[1:])
+        for field in fields(batch)
+        if getattr(batch, field.name) is not None
+    }
+    future = torch.randint(0, 256, (count, model.config.frames, edge, edge, 3), dtype=torch.uint8)
+    batch = replace(batch, **{**repeated, "future": future})
+    precision = autocast_type(stage.training.precision, torch.device("cpu"))
+    optimiser = torch.optim.AdamW(model.train().parameters(), fused=True)
+
+    def step() -> None:
+        with torch.autocast("cpu", precision, enabled=precision != torch.float32):
+            loss = model.loss("imaginer", batch, generator)["video"].mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+    return {
+        "parameters_M": sum(p.numel() for p in model.parameters()) / 1e6,
+        "imagine_s": imagine_s,
+        "training_steps_per_s": 1 / median_s(step, max(2, repeats // 2)),
+        "training_batch": count,
+    }
+
+
+@torch.inference_mode()
+def official(edge: int, forwards: int) -> dict[str, float]:
+    """The same for the network of the published size; `imagine_s` is multiplied up to all its steps."""
+    network = OfficialSize(FRAMES).eval()
+    noisy = torch.randn(1, FRAMES, 3, edge, edge)
+    forward_s = median_s(lambda: network(noisy, noisy[:, 0], torch.ones(1)), forwards)
+    return {
+        "parameters_M": sum(p.numel() for p in network.parameters()) / 1e6,
+        "forward_s": forward_s,
+        "imagine_s": OFFICIAL_STEPS * forward_s,
+    }
+
+
+def quality(run: Path, tasks: tuple[str, ...], layouts: tuple[int, ...]) -> dict[str, float]:
+    """Mean error of imagined videos of a trained run where things move, and of the repeated first frame."""
+    opened = open_run(run)
+    env = opened.recipe.data.env
+    camera = opened.recipe.data.cameras[0]
+    cases = [Case(env, task, seed, camera, "shifted") for task in tasks for seed in layouts]
+    found = [imagined_against_expert(opened, case) for case in cases]
+    return {
+        "videos": len(found),
+        "error": float(np.mean([video.error for video in found])),
+        "copy_error": float(np.mean([video.copy_error for video in found])),
+        "closer_than_copy": float(np.mean([video.error < video.copy_error for video in found])),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--recipe", default="quickstart", help="whose imaginer is timed")
+    parser.add_argument("--edges", default="64,128")
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--forwards", type=int, default=2, help="of the large network")
+    parser.add_argument("--run", type=Path, help="a trained run, for the error of what it imagines")
+    parser.add_argument("--tasks", default="", help="default: the run's own")
+    parser.add_argument("--seeds", default="0-4")
+    parser.add_argument("--out", type=Path, default=Path("runs/bench-imagine"))
+    options = parser.parse_args()
+    os.environ.setdefault("MUJOCO_GL", "egl")
+    found: dict[str, Any] = {
+        "hardware": hardware(),
+        "versions": versions(),
+        "threads": torch.get_num_threads(),
+    }
+    print(f"{found['hardware']['cpu']}, {torch.get_num_threads()} threads; recipe {options.recipe}")
+    for edge in map(int, names(options.edges)):
+        mine = ours(options.recipe, edge, options.repeats)
+        print(
+            f"{edge:4d} px  ours: {mine['parameters_M']:.1f} M weights, {mine['imagine_s']:.3f} s a video, "
+            f"{mine['training_steps_per_s']:.2f} steps/s in training of {mine['training_batch']}"
+        )
+        found[f"ours_{edge}"] = mine
+    edge = max(map(int, names(options.edges)))
+    large = found[f"official_{edge}"] = official(edge, options.forwards)
+    ratio = large["imagine_s"] / found[f"ours_{edge}"]["imagine_s"]
+    found["ratio"] = ratio
+    print(
+        f"{edge:4d} px  published size: {large['parameters_M']:.0f} M weights, {large['forward_s']:.1f} s a "
+        f"forward, {large['imagine_s']:.0f} s a video of {OFFICIAL_STEPS} steps: {ratio:.0f} times ours"
+    )
+    if options.run:
+        tasks = names(options.tasks) if options.tasks else open_run(options.run).recipe.evaluation.tasks
+        shown = found["quality"] = quality(options.run, tuple(tasks), seeds(options.seeds))
+        print(
+            f"{shown['videos']} videos, error where things move {shown['error']:.3f}, first frame repeated "
+            f"{shown['copy_error']:.3f}; closer than that in {100 * shown['closer_than_copy']:.0f} %"
+        )
+    write_atomic(options.out / "imagine.json", json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""`kinesight ablate`"""
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from kinesight.cli.arguments import Workers, place, shown
+
+
+def ablate(
+    system: Annotated[tyro.conf.Positional[str], place("SYSTEM")],
+    budget: Annotated[str, shown("small|paper")] = "small",
+    tables: Annotated[str, shown("A,B,…", "every table")] = "",
+    dry_run: bool = False,
+    workers: Workers = 0,
+    out: Annotated[Path | None, shown("DIR", "runs/ablate-SYSTEM-BUDGET")] = None,
+) -> None:
+    """Train and measure the cells of a method's tables. Finished cells are kept, the page follows every cell.
+
+    Args:
+        system: method whose tables are made (see kinesight list)
+        budget: small fits a laptop, paper has the paper's tasks and sizes
+        tables: tables to run; the page shows the others as far as they are done
+        dry_run: list the tables and their cells, run nothing
+        workers: processes of the evaluation
+        out: folder of cells, tables and page
+    """
+    from kinesight.cli import arguments
+    from kinesight.cli.console import CONSOLE, announce, path, say
+    from kinesight.evaluation.tables import to_tables
+    from kinesight.experiments.ablations import run_ablations
+    from kinesight.experiments.catalogue import ablations
+
+    known = ablations(system, budget)
+    if dry_run:
+        for table in known:
+            say(f"[bold]{table.name}[/bold]  {table.title}")
+            for cell in table.cells:
+                say(f"    {cell.name}")
+        return
+    folder = out or Path("runs") / f"ablate-{system}-{budget}"
+    chosen = arguments.names(tables) if tables else ()
+    found = run_ablations(known, folder, chosen, arguments.command(), workers, announce)
+    for table in to_tables([found[name] for name in chosen or found]):
+        CONSOLE.print(table)
+    say(path(folder / "report.html"))

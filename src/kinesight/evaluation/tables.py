@@ -1,0 +1,136 @@
+"""Several tables of results on one page: ablations of a method, each against its first row."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from kinesight.evaluation import charts, page
+from kinesight.evaluation.compare import compare, to_json, to_table
+from kinesight.evaluation.results import Results
+from kinesight.types.errors import UsageError
+from kinesight.types.files import write_atomic
+
+PAGE, RECORD = "report.html", "tables.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ResultTable:
+    """One table; the rows that were measured are compared with the first of them."""
+
+    name: str
+    title: str
+    note: str
+    rows: Mapping[str, Results | None]
+    """None marks a row that was not run."""
+
+    @property
+    def measured(self) -> dict[str, Results]:
+        return {name: found for name, found in self.rows.items() if found is not None}
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        return tuple(name for name, found in self.rows.items() if found is None)
+
+
+def write_tables(out: Path, heading: str, lead: str, tables: Sequence[ResultTable]) -> Path:
+    """`out/report.html`, `out/tables.json` and `out/TABLE.svg` for every table. Returns the page."""
+    if not tables:
+        raise UsageError("a page of tables needs one table at least")
+    environment = Environment(
+        loader=PackageLoader("kinesight.evaluation"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["percent"] = page.percent
+    shown = [_shown(table) for table in tables]
+    text = environment.get_template("tables.html.j2").render(heading=heading, lead=lead, tables=shown)
+    for table in tables:
+        if table.measured:
+            write_atomic(out / f"{table.name}.svg", standalone_chart(table))
+    record = {table.name: record_of(table) for table in tables}
+    write_atomic(out / RECORD, json.dumps(record, indent=1) + "\n")
+    write_atomic(out / PAGE, text)
+    return out / PAGE
+
+
+def record_of(table: ResultTable) -> dict[str, Any]:
+    """A table as plain values: its comparison, and the names of the rows that were not run."""
+    rows = table.measured
+    record: dict[str, Any] = {"title": table.title, "not_run": list(table.missing)}
+    if len(rows) > 1:
+        record |= to_json(compare(list(rows.values()), list(rows)))
+    elif rows:
+        ((name, only),) = rows.items()
+        interval = only.success.wilson_95
+        record["rows"] = [
+            {
+                "agent": name,
+                "episodes": only.success.episodes,
+                "success_rate": only.success.rate,
+                "wilson_95": [interval.low, interval.high],
+            }
+        ]
+    return record
+
+
+def _shown(table: ResultTable) -> dict[str, Any]:
+    rows = table.measured
+    compared = page.compared(rows) if len(rows) > 1 else None
+    return {
+        "title": table.title,
+        "note": table.note,
+        "first": next(iter(rows), ""),
+        "cases": len(next(iter(rows.values())).episodes) if rows else 0,
+        "success": next(iter(rows.values())).success if rows else None,
+        "comparison": compared,
+        "matrix": page.matrix_of(rows) if rows else None,
+        "chart": success_chart(table) if rows else None,
+        "missing": table.missing,
+    }
+
+
+def success_chart(table: ResultTable) -> Markup:
+    """Success of every measured row with its 95 % interval, on one axis."""
+    rows = table.measured
+    found = [(name, results.success) for name, results in rows.items()]
+    return charts.rate_chart(table.title, found)
+
+
+def standalone_chart(table: ResultTable) -> str:
+    """The chart as a file of its own, with its colours inside."""
+    opening, rest = str(success_chart(table)).split(">", 1)
+    style = (
+        "<style>text{font:13px sans-serif;fill:#333}.rail,.tick{stroke:#bbb}"
+        ".span{stroke:#2f6fb2;stroke-width:3}.dot{fill:#2f6fb2}</style>"
+    )
+    opening = opening.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    return f"{opening}>{style}{rest}\n"
+
+
+def to_tables(tables: Sequence[ResultTable]) -> list[Table]:
+    """For a terminal; rows that were not run are named under their table."""
+    shown = []
+    for table in tables:
+        rows = table.measured
+        if len(rows) > 1:
+            drawn = to_table(compare(list(rows.values()), list(rows)))
+            drawn.title = f"{escape(table.title)}: {drawn.title}"
+        else:
+            drawn = Table(title=escape(table.title), title_justify="left", box=SIMPLE_HEAD)
+            drawn.add_column("row")
+            drawn.add_column("success %", justify="right")
+            for name, results in rows.items():
+                interval = results.success.wilson_95
+                limits = f"{100 * interval.low:.0f}–{100 * interval.high:.0f}"
+                drawn.add_row(escape(name), f"{100 * results.success.rate:.1f} ({limits})")
+        for name in table.missing:
+            drawn.add_row(escape(name), "not run")
+        shown.append(drawn)
+    return shown

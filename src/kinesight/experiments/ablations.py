@@ -1,0 +1,187 @@
+"""Tables of a method: every cell is a recipe that is trained if need be and one row measured on its cases.
+
+    out/cells/NAME-HASH/      a run of the cell's recipe, with its results under results/
+    out/report.html, tables.json, TABLE.svg
+
+Cells of several tables that are the same experiment share one folder, and stages that are trained alike are
+trained once: a later cell takes them from the run that has them. What is finished is never done again, and
+the page is written after every cell, so a killed ablation has lost at most the cell that it was at.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kinesight.evaluation.provenance import hardware, versions
+from kinesight.evaluation.results import Results, read_results
+from kinesight.evaluation.tables import ResultTable, write_tables
+from kinesight.experiments.evaluation import Announce, recipe_cases, run_row
+from kinesight.experiments.recipe import Recipe, Stage
+from kinesight.experiments.runs import create_run, open_run
+from kinesight.experiments.training import processes, run_data, train_run
+from kinesight.training.checkpoints import checkpoint_path, last_checkpoint
+from kinesight.types.errors import KinesightError, UsageError, lookup
+from kinesight.types.serial import to_json
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One row of a table: what is trained, and what is measured of it."""
+
+    name: str
+    recipe: Recipe
+    row: str = "agent"
+    """A row of `experiments.evaluation.ROWS`."""
+
+    @property
+    def folder(self) -> str:
+        """Equal for cells that are the same experiment, whatever their recipes are called."""
+        recipe = replace(self.recipe, name="", summary="")
+        digest = hashlib.sha256(f"{self.row} {to_json(recipe)}".encode()).hexdigest()[:8]
+        return f"{re.sub(r'[^a-z0-9]+', '-', self.name.lower()).strip('-')}-{digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """One table; its first cell is what the others are compared with."""
+
+    name: str
+    title: str
+    note: str
+    cells: tuple[Cell, ...]
+
+    def __post_init__(self) -> None:
+        names = [cell.name for cell in self.cells]
+        if not names or len(set(names)) < len(names):
+            raise UsageError(f"ablation {self.name!r} needs cells of different names, got {names}")
+        cases = {to_json(cell.recipe.evaluation) for cell in self.cells}
+        if len(cases) > 1:
+            raise UsageError(f"the cells of ablation {self.name!r} must be measured on the same cases")
+
+
+def run_ablations(
+    ablations: Sequence[Ablation],
+    out: Path,
+    chosen: Sequence[str] = (),
+    command: str = "",
+    workers: int = 0,
+    announce: Announce = print,
+) -> dict[str, ResultTable]:
+    """Run the cells of the chosen tables (default: all) that are not finished; the page shows every table.
+
+    A cell that fails by an error meant for users is announced, stays "not run" and does not end the others.
+    """
+    by_name = {ablation.name: ablation for ablation in ablations}
+    wanted = [lookup("table", name, by_name) for name in chosen] or list(ablations)
+    folders = _folders(ablations)
+    found = dict(_finished(ablations, folders, out))
+    heading = "Ablations"
+    for ablation in wanted:
+        for cell in ablation.cells:
+            key = folders[cell_key(cell)]
+            if key in found:
+                continue
+            announce(f"{ablation.name}, {cell.name}")
+            try:
+                found[key] = run_cell(cell, out / "cells" / key, _trained(out), command, workers, announce)
+            except KinesightError as error:
+                announce(f"{cell.name} was not run: {error}")
+                continue
+            write_tables(out, heading, _lead(command), list(_tables(ablations, folders, found).values()))
+    tables = _tables(ablations, folders, found)
+    write_tables(out, heading, _lead(command), list(tables.values()))
+    return tables
+
+
+def cell_key(cell: Cell) -> str:
+    """The same for cells that are the same experiment."""
+    return cell.folder.rpartition("-")[2]
+
+
+def run_cell(
+    cell: Cell,
+    folder: Path,
+    trained: Mapping[str, Path],
+    command: str = "",
+    workers: int = 0,
+    announce: Announce = print,
+) -> Results:
+    """Train what the cell needs and measure it; stages that `trained` has (key -> folder) are taken."""
+    run = create_run(folder, cell.recipe)
+    for stage in cell.recipe.stages:
+        source = trained.get(stage_key(cell.recipe, stage))
+        if source and source.parent != folder and not (folder / stage.name).exists():
+            run.take(stage.name, source)
+    with run.phase("collect"):
+        store = run_data(run, command=command)
+    train_run(run, store)
+    cases = recipe_cases(cell.recipe)
+    limit = cell.recipe.evaluation.limit
+    announce(f"{cell.name}: {len(cases)} episodes")
+    with run.phase("evaluate"):
+        return run_row(run, cell.row, cases, results_folder(folder), workers or processes(), limit, command)
+
+
+def results_folder(folder: Path) -> Path:
+    return folder / "results"
+
+
+def stage_key(recipe: Recipe, stage: Stage) -> str:
+    """Equal for stages that are trained alike: same model, training and data, from the same first weights."""
+    begun = stage_key(recipe, recipe.stage(stage.needs)) if stage.needs else ""
+    text = f"{begun} {to_json(replace(stage, name='', needs=''))} {to_json(recipe.data)}"
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _folders(ablations: Sequence[Ablation]) -> dict[str, str]:
+    """Key of a cell -> its folder, named by the first cell that has the key."""
+    folders: dict[str, str] = {}
+    for ablation in ablations:
+        for cell in ablation.cells:
+            folders.setdefault(cell_key(cell), cell.folder)
+    return folders
+
+
+def _finished(
+    ablations: Sequence[Ablation], folders: Mapping[str, str], out: Path
+) -> Iterator[tuple[str, Results]]:
+    """Folders of the cells that have their results."""
+    for folder in dict.fromkeys(folders[cell_key(cell)] for table in ablations for cell in table.cells):
+        results = results_folder(out / "cells" / folder)
+        if (results / "results.json").is_file():
+            yield folder, read_results(results)
+
+
+def _trained(out: Path) -> dict[str, Path]:
+    """Key of every stage that some cell has trained to its end -> the stage's folder."""
+    found: dict[str, Path] = {}
+    for file in sorted(out.glob("cells/*/recipe.json")):
+        run = open_run(file.parent)
+        for stage in run.recipe.stages:
+            checkpoints = run.stage_folder(stage.name) / "checkpoints"
+            if last_checkpoint(checkpoints) == checkpoint_path(checkpoints, stage.training.steps):
+                found.setdefault(stage_key(run.recipe, stage), run.stage_folder(stage.name))
+    return found
+
+
+def _tables(
+    ablations: Sequence[Ablation], folders: Mapping[str, str], found: Mapping[str, Results]
+) -> dict[str, ResultTable]:
+    return {
+        table.name: ResultTable(
+            table.name,
+            table.title,
+            table.note,
+            {cell.name: found.get(folders[cell_key(cell)]) for cell in table.cells},
+        )
+        for table in ablations
+    }
+
+
+def _lead(command: str) -> str:
+    known = versions()
+    machine = hardware()
+    commit = known.get("commit", "unknown commit")
+    return f"{command or 'kinesight ablate'} · {commit} · {machine['cpu']}, {machine['cores']} cores"

@@ -1,0 +1,58 @@
+"""Pages of several tables: what they say is what was measured, and what was not run is said."""
+
+import json
+import xml.etree.ElementTree as ET
+
+import pytest
+from evaluation_samples import results
+
+from kinesight.evaluation.tables import ResultTable, to_tables, write_tables
+from kinesight.types.errors import UsageError
+
+
+@pytest.fixture
+def tables() -> list[ResultTable]:
+    rows = {"global": results(solved=0.5), "local": results(solved=1.0), "text": None}
+    return [
+        ResultTable("injection", "Injection", "Where the plan enters.", rows),
+        ResultTable("one", "One row", "", {"global": results(solved=0.5), "other": None}),
+        ResultTable("none", "Nothing yet", "", {"a": None}),
+    ]
+
+
+def test_record_holds_rates_differences_and_what_was_not_run(tmp_path, tables):
+    write_tables(tmp_path, "Ablations", "by test", tables)
+    record = json.loads((tmp_path / "tables.json").read_text())
+    first, second = record["injection"]["rows"]
+    assert (first["success_rate"], second["success_rate"]) == (0.5, 1.0)
+    assert second["difference"] == 0.5
+    assert second["only_this"] == 6
+    assert record["injection"]["not_run"] == ["text"]
+    assert record["one"]["rows"][0]["episodes"] == 12
+    assert record["none"]["not_run"] == ["a"]
+
+
+def test_page_names_every_row(tmp_path, tables):
+    page = write_tables(tmp_path, "Ablations", "by <test>", tables).read_text()
+    for name in ("global", "local", "text", "other", "Nothing yet", "not run", "by &lt;test&gt;"):
+        assert name in page
+
+
+def test_charts_are_pictures_of_their_own(tmp_path, tables):
+    write_tables(tmp_path, "Ablations", "", tables)
+    drawn = ET.parse(tmp_path / "injection.svg").getroot()
+    space = "{http://www.w3.org/2000/svg}"
+    dots = [float(dot.get("cx", "0")) for dot in drawn.iter(f"{space}circle")]
+    assert len(dots) == 2
+    assert dots[0] < dots[1]  # 50 % lies left of 100 %
+    assert not (tmp_path / "none.svg").exists()
+
+
+def test_terminal_shows_every_table(tables):
+    shown = to_tables(tables)
+    assert [table.row_count for table in shown] == [3, 2, 1]
+
+
+def test_a_page_needs_a_table(tmp_path):
+    with pytest.raises(UsageError, match="one table"):
+        write_tables(tmp_path, "Ablations", "", [])
