@@ -22,8 +22,16 @@ from kinesight.types.serial import from_json, to_json
 CONFIGS: dict[str, VideoDiffusionConfig | GoalPolicyConfig] = {
     "video-flow": VIDEO,
     "video-v-guided": replace(VIDEO, objective="v", guidance=2.0, patch=1, blocks=2),
+    "video-epsilon-linear": replace(VIDEO, objective="epsilon-linear", predict_data=False, guidance=3.0),
+    "video-text": replace(VIDEO, condition="text", objective="x0"),
+    "video-distance": replace(VIDEO, condition="distance", points=("target", "goal", "target")),
+    "video-local": replace(VIDEO, condition="plan-local", depth=2, guidance=1.5),
+    "video-masked": replace(VIDEO, mask_training=0.3, mask_imagining=0.3, objective="epsilon"),
     "policy-epsilon": POLICY,
     "policy-flow": replace(POLICY, objective="flow", horizon=5, shift=0, goal_degradation=0.0),
+    "policy-x0-guided": replace(POLICY, objective="x0", goal_dropout=0.4, guidance=2.0),
+    "policy-mlp": replace(POLICY, head="mlp", objective="regression", noise_draws=1, widths=(64, 64)),
+    "policy-points": replace(POLICY, points=("target",), head="mlp", mask_training=0.2, mask_acting=0.2),
     "policy-resnet18": replace(POLICY, encoder="resnet18", noise_draws=1, proprio_noise=0.0),
 }
 
@@ -118,17 +126,25 @@ def test_a_batch_from_observations_is_the_one_from_the_store(
             now = windows.values["number.clip"][b, 0]
             plan = model_samples.plan_at(int(now[0]), int(now[1]), camera)
             mine = model.batch_from(observe_again(store, model, now, camera), plan)
-            names = ("first", "words", "verbs", "directions", "distances_m")
+            names = ("first", "words", *(f"spatial.{i}" for i in range(len(stored.spatial))))
+            assert len(mine.spatial) == len(stored.spatial)
         else:
             now, goal = windows.values["number.current"][b, 0], windows.values["number.goal"][b, 0]
             seen = observe_again(store, model, goal, camera).views[camera].rgb
             mine = model.batch_from(observe_again(store, model, now, camera), seen)
             names = ("images", "proprio")
         for name in names:
-            expected = getattr(stored, name)[b : b + 1]
-            assert getattr(mine, name).dtype == expected.dtype
+            expected, found = field(stored, name)[b : b + 1], field(mine, name)
+            assert found.dtype == expected.dtype
             # To the float32 that the actions were recorded in, by which the environment is played again.
-            torch.testing.assert_close(getattr(mine, name), expected, atol=1e-6, rtol=0)
+            torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
+
+
+def field(batch: object, name: str) -> torch.Tensor:
+    """`words`, or `spatial.1` for a member of a tuple."""
+    name, _, place = name.partition(".")
+    value = getattr(batch, name)
+    return value[int(place)] if place else value
 
 
 def test_what_is_made_at_test_time_has_the_right_type_and_range(model: Model, store: EpisodeStore) -> None:
@@ -146,7 +162,7 @@ def test_what_is_made_at_test_time_has_the_right_type_and_range(model: Model, st
         assert np.array_equal(videos[0].frames, videos[1].frames)
         assert not np.array_equal(videos[0].frames, videos[2].frames)
         assert model.imagine(observation, None, generator()).plan is None
-        assert model.privileged == ()
+        assert model.privileged == (("scene",) if model.config.condition == "distance" else ())
     else:
         assert isinstance(model, Policy)
         chunks = [
@@ -156,8 +172,11 @@ def test_what_is_made_at_test_time_has_the_right_type_and_range(model: Model, st
         assert chunks[0].shape == (model.config.horizon, model.facts.action.dimensions)
         assert chunks[0].dtype == np.float32
         assert np.abs(chunks[0]).max() <= 1
-        assert np.array_equal(chunks[0], chunks[1]), "no goal is the present picture as goal"
-        assert not np.array_equal(chunks[0], chunks[2])
+        if not model.config.goal_dropout:
+            assert np.array_equal(chunks[0], chunks[1]), "no goal is the present picture as goal"
+        drawn = model.config.objective != "regression"
+        assert np.array_equal(chunks[0], chunks[2]) != drawn
+        assert model.privileged == (("scene",) if model.config.points else ())
 
 
 def test_pictures_that_torch_does_not_take_are_taken(facts: DataFacts, store: EpisodeStore) -> None:
@@ -173,7 +192,17 @@ def test_pictures_that_torch_does_not_take_are_taken(facts: DataFacts, store: Ep
     )
 
 
-@pytest.mark.parametrize("name", ["video-flow", "video-v-guided", "policy-epsilon", "policy-flow"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "video-flow",
+        "video-v-guided",
+        "video-local",
+        "policy-epsilon",
+        "policy-flow",
+        "policy-mlp",
+    ],
+)
 def test_one_batch_is_learned_by_heart(name: str, facts: DataFacts, store: EpisodeStore) -> None:
     model = build(CONFIGS[name], facts)
     (stream,) = model.streams

@@ -9,6 +9,7 @@ from model_samples import VIDEO, build, gather, generator, observe_again, plan_a
 from torch import Tensor
 
 from kinesight.data.episodes import EpisodeStore
+from kinesight.models.video_conditions import Condition
 from kinesight.models.video_diffusion import VideoDiffusion
 from kinesight.types.errors import UsageError
 from kinesight.types.facts import DataFacts
@@ -19,14 +20,16 @@ def make(facts: DataFacts, **changes: float) -> VideoDiffusion:
 
 
 class Listener:
-    """Stands in for a model's `_denoise` and remembers the conditions."""
+    """Stands in for a model's `_denoise` and remembers the conditions' vectors and which tokens are valid."""
 
     def __init__(self, model: VideoDiffusion, monkeypatch: pytest.MonkeyPatch) -> None:
         self.heard: list[Tensor] = []
+        self.valid: list[Tensor | None] = []
         inner = model._denoise
 
-        def denoise(noisy: Tensor, levels: Tensor, first: Tensor, condition: Tensor) -> Tensor:
-            self.heard.append(condition.detach().clone())
+        def denoise(noisy: Tensor, levels: Tensor, first: Tensor, condition: Condition) -> Tensor:
+            self.heard.append(condition.pooled.detach().clone())
+            self.valid.append(condition.valid)
             return inner(noisy, levels, first, condition)
 
         monkeypatch.setattr(model, "_denoise", denoise)
@@ -56,7 +59,7 @@ def test_dropout_takes_the_condition_of_its_share(facts, store, monkeypatch) -> 
         model.loss("imaginer", batch, generator())
     dropped = (listener.heard[0] == model.null).all(1)
     assert float(dropped.float().mean()) == pytest.approx(0.3, abs=0.1)
-    assert torch.equal(listener.heard[0][~dropped], model._condition(batch).detach()[~dropped])
+    assert torch.equal(listener.heard[0][~dropped], model._condition(batch).pooled.detach()[~dropped])
 
 
 def test_without_guidance_the_null_vector_is_not_asked(facts, store, monkeypatch) -> None:
@@ -71,7 +74,7 @@ def test_plan_and_words_reach_the_condition(facts: DataFacts, store: EpisodeStor
     assert isinstance(model, VideoDiffusion)
     observation = observe_again(store, model, torch.tensor([0, 0]), "front")
     conditions = [
-        model._condition(model.batch_from(replace(observation, instruction=text), plan))
+        model._condition(model.batch_from(replace(observation, instruction=text), plan)).pooled
         for text in ("go near", "go far")
         for plan in (None, plan_at(0, 0, "front"), plan_at(1, 4, "front"))
     ]
@@ -91,7 +94,7 @@ def test_a_network_that_knows_the_residual_gives_back_the_clip(
     first = batch.first.float().movedim(-1, 1)[:, None] / 127.5 - 1
     residual = 3.0 * (unit - first)
 
-    def exact(noisy: Tensor, levels: Tensor, first: Tensor, condition: Tensor) -> Tensor:
+    def exact(noisy: Tensor, levels: Tensor, first: Tensor, condition: Condition) -> Tensor:
         return residual if predict_data else (residual - noisy) / levels.view(-1, 1, 1, 1, 1)
 
     monkeypatch.setattr(model, "_denoise", exact)
@@ -104,7 +107,7 @@ def test_a_smaller_working_size_keeps_what_does_not_move_sharp(facts, store, mon
     model = make(facts, size=facts.image_size[0] // 2, patch=1)
     batch = model.collate("imaginer", gather(model, store, 2))
 
-    def still(noisy: Tensor, levels: Tensor, first: Tensor, condition: Tensor) -> Tensor:
+    def still(noisy: Tensor, levels: Tensor, first: Tensor, condition: Condition) -> Tensor:
         return torch.zeros_like(noisy)
 
     monkeypatch.setattr(model, "_denoise", still)
@@ -112,7 +115,7 @@ def test_a_smaller_working_size_keeps_what_does_not_move_sharp(facts, store, mon
     assert frames.shape[-3:] == batch.first.shape[-3:], "the data's size, not the network's"
     assert torch.equal(frames, batch.first[:, None].expand_as(frames))
 
-    def bright(noisy: Tensor, levels: Tensor, first: Tensor, condition: Tensor) -> Tensor:
+    def bright(noisy: Tensor, levels: Tensor, first: Tensor, condition: Condition) -> Tensor:
         return model.config.residual_gain * (1 - first)[:, None].expand_as(noisy)
 
     monkeypatch.setattr(model, "_denoise", bright)

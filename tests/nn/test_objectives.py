@@ -172,5 +172,5 @@ def test_guidance() -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_list() -> None:
-    with pytest.raises(UnknownName, match=r"'epsilon'.*Available: epsilon, flow, noisy-flow, v"):
+    with pytest.raises(UnknownName, match=r"'epsilon'.*Available: epsilon, epsilon-linear, flow, "):
         objective("epsilom")

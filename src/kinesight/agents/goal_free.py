@@ -25,7 +25,7 @@ class GoalFree:
 
     @property
     def privileged(self) -> tuple[str, ...]:
-        return ()
+        return self.policy.request.privileged
 
     def reset(self, case: Case) -> None:
         self._case = case

@@ -71,7 +71,8 @@ class SpatialPolicyAgent:
 
     @property
     def privileged(self) -> tuple[str, ...]:
-        return tuple(sorted({*self.planners.privileged, *self.imaginer.privileged}))
+        policy = self.policy.request.privileged
+        return tuple(sorted({*self.planners.privileged, *self.imaginer.privileged, *policy}))
 
     def reset(self, case: Case) -> None:
         self._case = case
@@ -83,7 +84,7 @@ class SpatialPolicyAgent:
         self.imaginer.reset(case)
 
     def request(self) -> ViewRequest:
-        """Every `look_every` steps and for a new chunk the policy's view, and what the planner may need."""
+        """Every `look_every` steps and for a new chunk the policy's view, and what other stages may need."""
         if self._chunk and self._step % self.config.look_every:
             return ViewRequest()
         planner = self._planner.request
@@ -92,7 +93,7 @@ class SpatialPolicyAgent:
             cameras=(self._case.camera,),
             depth=planner.depth,
             segmentation=planner.segmentation,
-            scene=planner.scene,
+            scene=planner.scene or self.imaginer.request.scene or self.policy.request.scene,
         )
 
     def act(self, observation: Observation) -> Decision:

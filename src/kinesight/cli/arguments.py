@@ -68,6 +68,17 @@ def data_sets(text: str, sources: tuple[str, ...]) -> dict[str, Path]:
     return found
 
 
+def stage_runs(text: str) -> dict[str, Path]:
+    """`STAGE=RUN,…` -> folder of the run, or of its stage, that each stage is taken from."""
+    found = {}
+    for part in names(text):
+        stage, equals, folder = part.partition("=")
+        if not (stage and equals and folder):
+            raise UsageError(f"--init is written STAGE=RUN, got {part!r}")
+        found[stage] = Path(folder)
+    return found
+
+
 def assignments(overrides: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
     """`--set a=1 b=2 --set c=3` -> all three."""
     return tuple(part for group in overrides for part in group)

@@ -12,7 +12,7 @@ def list_everything() -> None:
     from kinesight.planning.task_motions import TASK_MOTIONS
 
     table = Table(title="Recipes (kinesight train NAME)", title_justify="left")
-    table.add_column("name", style="bold")
+    table.add_column("name", style="bold", no_wrap=True)
     table.add_column("stages")
     table.add_column("what it is")
     for recipe in recipes.RECIPES.values():

@@ -13,6 +13,7 @@ def train(
     data: Annotated[str, shown("[NAME=]DIR", "the recipe's own collection, made in data/ and reused")] = "",
     out: Annotated[Path | None, shown("RUN", "runs/RECIPE")] = None,
     stage: Annotated[str, shown("A,B,…", "every one")] = "",
+    init: Annotated[str, shown("STAGE=RUN,…", "every stage is trained here")] = "",
     overrides: Overrides = (),
 ) -> None:
     """Train a recipe's stages; continues from the last checkpoint.
@@ -22,6 +23,7 @@ def train(
         data: a collected data set
         out: folder of the run
         stage: stages to train
+        init: stages to take from other runs, for later ones to begin from or to share
     """
     from kinesight.cli import arguments
     from kinesight.cli.console import path, say
@@ -34,8 +36,13 @@ def train(
     stages = arguments.names(stage) if stage else ()
     for name in stages:
         chosen.stage(name)
+    taken = arguments.stage_runs(init) if init else {}
+    for name in taken:
+        chosen.stage(name)
     folders = arguments.data_sets(data, ("demos",)) if data else {}
     run = create_run(out or Path("runs") / recipe, chosen)
+    for name, source in taken.items():
+        run.take(name, source)
     with run.phase("collect"):
         store = run_data(run, folders.get("demos"), arguments.command())
     train_run(run, store, stages)

@@ -26,6 +26,10 @@ class Stage:
     name: str
     model: ModelConfig
     training: TrainingConfig
+    needs: str = ""
+    """Earlier stage whose averaged weights this one begins from; "" begins from chance."""
+    extra_data: CollectionConfig | None = None
+    """Collected for this stage, which is trained on it and on the recipe's data alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,17 @@ class Recipe:
     stages: tuple[Stage, ...]
     agent: SpatialPolicyConfig
     evaluation: EvaluationConfig
+    data_name: str = ""
+    """Of the data's folder, where several recipes share it; "" is the recipe's own name."""
+
+    def __post_init__(self) -> None:
+        for place, stage in enumerate(self.stages):
+            earlier = [other.name for other in self.stages[:place]]
+            if stage.needs and stage.needs not in earlier:
+                raise UsageError(
+                    f"stage {stage.name!r} needs {stage.needs!r}, which is none of the stages before it: "
+                    f"{', '.join(earlier) or 'none'}"
+                )
 
     def stage(self, name: str) -> Stage:
         for stage in self.stages:

@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from kinesight.experiments.recipe import Recipe, Stage
+from kinesight.interfaces.model import Pretrained
 from kinesight.nn.checkpoint import load_into, load_tensors
 from kinesight.training.checkpoints import last_checkpoint, read_description
 from kinesight.types.errors import DataError
@@ -21,13 +23,30 @@ from kinesight.types.facts import DataFacts
 from kinesight.types.files import write_atomic
 from kinesight.types.serial import differences, from_json, from_jsonable, to_json, to_jsonable
 
+WEIGHTS = "ema.safetensors"
+"""The averaged weights, which a stage is used with and known by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A stage that was trained in another run."""
+
+    path: str
+    """Folder of the stage there."""
+    digest: str
+    """Start of the SHA-256 of its averaged weights."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """`run.json`: where the data lie and how long each phase took, over all calls."""
+    """`run.json`: where data and borrowed stages lie and how long each phase took, over all calls."""
 
     data: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)
+    extra_data: Mapping[str, str] = field(default_factory=dict)
+    """Stage -> where its own data lie."""
+    taken: Mapping[str, Taken] = field(default_factory=dict)
+    """Stage -> the one of another run that stands in for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +61,14 @@ class Run:
         return self.path / name
 
     def checkpoint(self, stage: str) -> Path:
-        found = last_checkpoint(self.stage_folder(stage) / "checkpoints")
+        """The stage's newest one; of a stage that was taken, where it was taken from."""
+        taken = self.record().taken.get(stage)
+        folder = Path(taken.path) if taken else self.stage_folder(stage)
+        found = last_checkpoint(folder / "checkpoints")
+        if found is None and taken:
+            raise DataError(
+                f"{self.path}/run.json: {stage} was taken from {folder}, which holds no checkpoint"
+            )
         if found is None:
             raise DataError(
                 f"{self.stage_folder(stage)} holds no checkpoint; train it first: "
@@ -65,7 +91,36 @@ class Run:
         return Path(data)
 
     def note_data(self, data: Path) -> None:
-        write_atomic(self.path / "run.json", to_json(replace(self.record(), data=str(data))))
+        self._note(replace(self.record(), data=str(data)))
+
+    def note_extra_data(self, stage: str, data: Path) -> None:
+        record = self.record()
+        self._note(replace(record, extra_data={**record.extra_data, stage: str(data)}))
+
+    def take(self, stage: str, source: Path) -> None:
+        """Let a stage of another run stand in for this run's; `source` is that run's folder or the stage's.
+
+        Raises `DataError` where there is no such stage, where this run has trained its own, or where another
+        one was taken before.
+        """
+        own = self.stage_folder(stage)
+        if last_checkpoint(own / "checkpoints"):
+            raise DataError(f"{own} is trained already; name another folder for the run with --out")
+        places = [folder for folder in (source / stage, source) if last_checkpoint(folder / "checkpoints")]
+        if not places:
+            raise DataError(f"{source}: no trained stage here, and none in {source / stage}")
+        path = last_checkpoint(places[0] / "checkpoints")
+        assert path is not None, "just found"
+        taken, record = Taken(str(places[0]), weights_digest(path)), self.record()
+        if record.taken.get(stage, taken) != taken:
+            raise DataError(
+                f"{self.path}/run.json: {stage} was taken as {record.taken[stage]}, not as {taken}; name "
+                "another folder for the run with --out"
+            )
+        self._note(replace(record, taken={**record.taken, stage: taken}))
+
+    def _note(self, record: RunRecord) -> None:
+        write_atomic(self.path / "run.json", to_json(record))
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -77,7 +132,7 @@ class Run:
             record = self.record()
             spent = record.seconds.get(name, 0.0) + time.monotonic() - began
             seconds = {**record.seconds, name: round(spent, 2)}
-            write_atomic(self.path / "run.json", to_json(replace(record, seconds=seconds)))
+            self._note(replace(record, seconds=seconds))
 
 
 def create_run(path: Path, recipe: Recipe) -> Run:
@@ -123,9 +178,26 @@ def load_stage(run: Run, name: str, device: torch.device | str = "cpu") -> Train
     stage = from_jsonable(Stage, description["stage"], f"{path}/config.json")
     facts = from_jsonable(DataFacts, description["facts"], f"{path}/config.json")
     model = stage.model.build(facts)
-    weights = path / "ema.safetensors"
+    _check_frozen(model, description, path)
     # The average holds trained parameters only; buffers and frozen parts come from the model's own file.
+    weights = path / WEIGHTS
     tensors = {**load_tensors(path / "model.safetensors"), **load_tensors(weights)}
     load_into(model, tensors, weights)
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
+    digest, taken = weights_digest(path), run.record().taken.get(name)
+    if taken and taken.digest != digest:
+        raise DataError(f"{weights} has changed since it was taken: its hash is {digest}, not {taken.digest}")
     return Trained(model.eval().to(device), facts, path, digest)
+
+
+def weights_digest(checkpoint: Path) -> str:
+    return hashlib.sha256((checkpoint / WEIGHTS).read_bytes()).hexdigest()[:12]
+
+
+def _check_frozen(model: nn.Module, description: Mapping[str, Any], path: Path) -> None:
+    """What a checkpoint leaves out must be what it was trained beside."""
+    now = model.frozen() if isinstance(model, Pretrained) else {}
+    for file, digest in description.get("frozen", {}).items():
+        if now.get(file) != digest:
+            raise DataError(
+                f"{path}/config.json: trained beside {file} of hash {digest}, which now has {now.get(file)}"
+            )

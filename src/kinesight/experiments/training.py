@@ -2,10 +2,11 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from kinesight.collection.collect import CollectionConfig, collect
 from kinesight.collection.hindsight import with_hindsight_plans
@@ -13,11 +14,13 @@ from kinesight.data.episodes import EpisodeStore
 from kinesight.data.facts import data_facts
 from kinesight.data.windows import WindowSource, open_windows, prefetching
 from kinesight.experiments.recipe import Recipe, Stage
-from kinesight.experiments.runs import Run
-from kinesight.interfaces.model import TrainableModel
-from kinesight.training.checkpoints import checkpoint_path, last_checkpoint
+from kinesight.experiments.runs import Run, load_stage
+from kinesight.interfaces.model import Pretrained, TrainableModel
+from kinesight.nn.checkpoint import load_into
+from kinesight.training.checkpoints import checkpoint_path, last_checkpoint, read_description
 from kinesight.training.loop import Batches, train
 from kinesight.types.errors import DataError
+from kinesight.types.facts import DataFacts
 from kinesight.types.serial import to_json, to_jsonable
 
 
@@ -29,7 +32,7 @@ def own_folder(name: str, config: CollectionConfig) -> Path:
 
 def default_data(recipe: Recipe) -> Path:
     """The recipe's own collection, under the folder that the command is started in."""
-    return own_folder(recipe.name, recipe.data)
+    return own_folder(recipe.data_name or recipe.name, recipe.data)
 
 
 def processes() -> int:
@@ -62,31 +65,74 @@ def run_data(run: Run, given: Path | None = None, command: str = "") -> EpisodeS
 
 
 def train_run(run: Run, store: EpisodeStore, stages: Sequence[str] = ()) -> None:
-    """Train the named stages (or all) in order, each from its last checkpoint; a trained one is left."""
+    """Train the named stages (or all) in order, each from its last checkpoint.
+
+    One that is trained, or taken from another run, is left.
+    """
     chosen = [run.recipe.stage(name) for name in stages] or list(run.recipe.stages)
     run.note_data(store.path)
     for stage in chosen:
         checkpoints = run.stage_folder(stage.name) / "checkpoints"
+        if stage.name in run.record().taken:
+            continue
         if last_checkpoint(checkpoints) == checkpoint_path(checkpoints, stage.training.steps):
             continue
+        stores = (store, *stage_data(run, stage))
         with run.phase(f"train {stage.name}"):
-            train_stage(run, stage, store)
+            train_stage(run, stage, stores)
 
 
-def train_stage(run: Run, stage: Stage, store: EpisodeStore) -> None:
-    facts = data_facts(store)
+def stage_data(run: Run, stage: Stage) -> tuple[EpisodeStore, ...]:
+    """What the stage is trained on beside the run's data; collected where it is not there yet."""
+    if stage.extra_data is None:
+        return ()
+    name = f"{run.recipe.data_name or run.recipe.name}-{stage.name}"
+    path = Path(run.record().extra_data.get(stage.name, own_folder(name, stage.extra_data)))
+    with run.phase("collect"):
+        store = prepare_data(stage.extra_data, path)
+    run.note_extra_data(stage.name, path)
+    return (store,)
+
+
+def train_stage(run: Run, stage: Stage, stores: Sequence[EpisodeStore]) -> None:
+    """The first store is the run's data, whose facts the model is built from."""
+    facts = data_facts(stores[0])
     torch.manual_seed(stage.training.seed)
     model = stage.model.build(facts)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     trainable: TrainableModel = model
     sources = {
         stream.source: _batches(
-            open_windows(store, stream.windows, facts.cameras, device), stage.training.workers
+            open_windows(stores, stream.windows, facts.cameras, device), stage.training.workers
         )
         for stream in trainable.streams.values()
     }
-    description = {"stage": to_jsonable(stage), "facts": to_jsonable(facts)}
+    description = {
+        "stage": to_jsonable(stage),
+        "facts": to_jsonable(facts),
+        "origin": dict(begin_stage(run, stage, model, facts)),
+        "frozen": dict(model.frozen()) if isinstance(model, Pretrained) else {},
+    }
     train(model, sources, stage.training, run.stage_folder(stage.name), description, name=stage.name)
+
+
+def begin_stage(run: Run, stage: Stage, model: nn.Module, facts: DataFacts) -> Mapping[str, str]:
+    """Give a new stage its first weights; file or checkpoint -> hash of what they are from.
+
+    A stage that goes on gets none, and its record as it was.
+    """
+    if last := last_checkpoint(run.stage_folder(stage.name) / "checkpoints"):
+        return read_description(last).get("origin", {})
+    if not stage.needs:
+        return model.load_pretrained() if isinstance(model, Pretrained) else {}
+    needed = load_stage(run, stage.needs)
+    if needed.facts.words != facts.words:
+        raise DataError(
+            f"{needed.path}: knows the words {', '.join(needed.facts.words)}; {stage.name}, which begins "
+            f"from it, is trained on {', '.join(facts.words)}"
+        )
+    load_into(model, needed.model.state_dict(), needed.path)
+    return {str(needed.path): needed.digest}
 
 
 def _batches(source: WindowSource, workers: int) -> Batches:

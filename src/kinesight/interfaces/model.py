@@ -57,3 +57,16 @@ class TrainableModel(Protocol):
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Optimiser parameter groups; parameters in none of them stay frozen."""
         ...
+
+
+@runtime_checkable
+class Pretrained(Protocol):
+    """A `TrainableModel` that may use weights which were made elsewhere and lie in local files."""
+
+    def load_pretrained(self) -> Mapping[str, str]:
+        """Let trained parameters begin from files, before the first step; path -> hash of each."""
+        ...
+
+    def frozen(self) -> Mapping[str, str]:
+        """Path -> hash of what is used as it is and left out of checkpoints."""
+        ...

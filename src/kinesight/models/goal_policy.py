@@ -3,10 +3,15 @@
 A six-channel image (current | goal) and the arm's own proprioception -> the next H actions, denoised by a
 conditional 1D U-Net. In training the goal is a frame drawn from the next K = 20 steps; at test time it is a
 frame of an imagined video. One encoding of the images serves several draws of noise.
+
+Settings give the paper's other forms: direct regression by an MLP, object positions beside the arm's
+(Algorithm 1; Eq. 5 has none), guidance, covered pictures. Guidance leads away from the null goal, a grey
+picture, which takes the place of some goals in training.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,15 +22,25 @@ from torch.nn import functional as F
 
 from kinesight.data.windows import from_observations
 from kinesight.interfaces.model import Stream, Windows
-from kinesight.nn.encoders import image_encoder
+from kinesight.nn.action_mlp import ActionMLP
+from kinesight.nn.encoders import ResNet, image_encoder
+from kinesight.nn.imagenet import load_imagenet
 from kinesight.nn.layers import to_unit
-from kinesight.nn.objectives import objective
+from kinesight.nn.masking import GREY, covered
+from kinesight.nn.objectives import objective, with_guidance
 from kinesight.nn.unet1d import ActionUNet
 from kinesight.types.action import ActionChunk
 from kinesight.types.arrays import Image
+from kinesight.types.errors import UsageError, lookup
 from kinesight.types.facts import DataFacts
 from kinesight.types.observation import Observation, ViewRequest
 from kinesight.types.windows import GoalWithin, Offsets, Take, WindowSpec
+
+HEADS: dict[str, Callable[[int, int, int, tuple[int, ...]], nn.Module]] = {
+    "unet": lambda actions, horizon, condition, widths: ActionUNet(actions, condition, widths),
+    "mlp": ActionMLP,
+}
+"""(action dimensions, horizon, features of the condition, widths) -> the network of the actions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +54,18 @@ class GoalPolicyConfig:
     goal_nearest: int = 1
     goal_farthest: int = 20
     """The goal is drawn from the next 1 … K steps."""
+    points: tuple[str, ...] = ()
+    """Scene points beside the proprioception; ("target",) is the paper's p_obj. Privileged."""
     encoder: str = "small-cnn"
+    encoder_weights: str = ""
+    """Weights file of torchvision that a ResNet begins from; "" begins from chance."""
     features: int = 256
+    head: str = "unet"
+    """"unet" or "mlp"."""
     widths: tuple[int, ...] = (128, 256)
+    """Of the U-Net's levels, or of the MLP's layers."""
     objective: str = "epsilon"
+    """"epsilon", "x0" or "v" with DDIM, "flow" with Euler steps, "regression" without noise."""
     noise_draws: int = 4
     """Noise levels an encoding is trained on at once."""
     shift: int = 4
@@ -51,8 +74,26 @@ class GoalPolicyConfig:
     """Share of the training goals that are blurred and made noisy, as imagined frames are."""
     proprio_noise: float = 0.02
     """Noise on the normalised proprioception in training (its range is 2)."""
+    goal_dropout: float = 0.0
+    """Share of the training goals that become the null goal. If any do, acting without a goal means it."""
+    guidance: float = 1.0
+    """Scale of classifier-free guidance away from the null goal; 1 samples without it, in half the time."""
+    mask_training: float = 0.0
+    """Share of both pictures that random blocks cover in training."""
+    mask_acting: float = 0.0
+    """The same when acting."""
     steps: int = 10
     """Sampling steps."""
+
+    def __post_init__(self) -> None:
+        for name in ("goal_degradation", "goal_dropout", "mask_training", "mask_acting"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+        if self.guidance != 1 and not self.goal_dropout:
+            raise UsageError(
+                f"guidance={self.guidance} leads away from the null goal, which a policy trained with "
+                "goal_dropout=0 never saw"
+            )
 
     def build(self, facts: DataFacts) -> "GoalPolicy":
         return GoalPolicy(self, facts)
@@ -65,6 +106,7 @@ class PolicyBatch:
     images: UInt8[Tensor, "b 2 y x 3"]
     """Current and goal."""
     proprio: Float[Tensor, "b d"]
+    """And the scene's points after it, where the policy takes some."""
     actions: Float[Tensor, "b h a"] | None = None
     valid: Bool[Tensor, "b h"] | None = None
 
@@ -86,17 +128,25 @@ class GoalPolicy(nn.Module):
                 "goal": Take("rgb.{camera}", GoalWithin(config.goal_nearest, config.goal_farthest)),
                 "proprio": Take("proprio", now),
                 "action": Take("action", Offsets(tuple(range(config.horizon)))),
+                **{_take(name): Take(f"scene.{name}", now) for name in config.points},
             }
         )
         self.streams = {"policy": Stream(config.source, self.spec, config.batch_size)}
         self.objective = objective(config.objective)
         features = config.features
         self.image = image_encoder(config.encoder, 6, features)
-        self.coordinates = nn.Sequential(
-            nn.Linear(len(facts.proprio_low), 64), nn.SiLU(), nn.Linear(64, features // 4)
+        if config.encoder_weights and not isinstance(self.image, ResNet):
+            raise UsageError(f"encoder_weights are a ResNet's, the encoder is {config.encoder!r}")
+        # A point's range is unknown; it is measured by that of the end effector, in the same frame and unit.
+        low, high = (
+            torch.tensor(bound + bound[:3] * len(config.points))
+            for bound in (facts.proprio_low, facts.proprio_high)
         )
-        self.unet = ActionUNet(facts.action.dimensions, features + features // 4, config.widths)
-        low, high = torch.tensor(facts.proprio_low), torch.tensor(facts.proprio_high)
+        self.coordinates = nn.Sequential(nn.Linear(len(low), 64), nn.SiLU(), nn.Linear(64, features // 4))
+        # Named for the default, as checkpoints know it.
+        self.unet = lookup("action head", config.head, HEADS)(
+            facts.action.dimensions, config.horizon, features + features // 4, config.widths
+        )
         self.register_buffer("proprio_centre", (high + low) / 2)
         # Dimensions that never vary (a fixed wrist) stay at zero instead of being blown up.
         spread = (high - low) / 2
@@ -108,11 +158,22 @@ class GoalPolicy(nn.Module):
     def parameter_groups(self) -> list[dict[str, Any]]:
         return [{"params": list(self.parameters())}]
 
+    def load_pretrained(self) -> Mapping[str, str]:
+        """ImageNet weights, where the configuration names a file."""
+        if not self.config.encoder_weights:
+            return {}
+        assert isinstance(self.image, ResNet), "refused when it was built"
+        return {self.config.encoder_weights: load_imagenet(self.image, Path(self.config.encoder_weights))}
+
+    def frozen(self) -> Mapping[str, str]:
+        return {}
+
     def collate(self, stream: str, windows: Windows) -> PolicyBatch:
         values = windows.values
+        points = [values[_take(name)][:, 0] for name in self.config.points]
         return PolicyBatch(
             images=torch.cat([values["current"], values["goal"]], dim=1),
-            proprio=values["proprio"][:, 0],
+            proprio=torch.cat([values["proprio"][:, 0], *points], dim=-1),
             actions=values.get("action"),
             valid=windows.valid.get("action"),
         )
@@ -121,8 +182,10 @@ class GoalPolicy(nn.Module):
         """Eq. 6 over actions inside the episode."""
         assert batch.actions is not None, "a training batch holds actions"
         assert batch.valid is not None, "a training batch says which actions lie inside the episode"
-        images = to_unit(_random_shift(batch.images, self.config.shift, generator))
+        images = _random_shift(batch.images, self.config.shift, generator)
+        images = to_unit(covered(images, self.config.mask_training, generator))
         images = _degrade_goals(images, self.config.goal_degradation, generator)
+        images = _drop_goals(images, self.config.goal_dropout, generator)
         condition = self._encode(images, batch.proprio, generator)
         draws = self.config.noise_draws
         condition = condition.repeat_interleave(draws, 0)
@@ -149,33 +212,51 @@ class GoalPolicy(nn.Module):
 
     @property
     def request(self) -> ViewRequest:
-        return self.facts.request
+        return replace(self.facts.request, scene=bool(self.config.points))
+
+    @property
+    def privileged(self) -> tuple[str, ...]:
+        return self.request.privileged
 
     @torch.inference_mode()
     def act(self, observation: Observation, goal: Image | None, generator: Generator) -> ActionChunk:
-        """The next H actions towards `goal` in the observation's only view; without one, towards staying."""
+        """The next H actions towards `goal` in the observation's only view.
+
+        Without one towards staying, or, for a policy that was trained with it, towards the null goal.
+        """
         batch = self.batch_from(observation, goal)
-        condition = self._encode(to_unit(batch.images), batch.proprio)
+        images = to_unit(covered(batch.images, self.config.mask_acting, generator))
+        condition = free = self._encode(images, batch.proprio)
+        if self.config.guidance != 1:
+            free = self._encode(_drop_goals(images, 1.0, generator), batch.proprio)
+        network = with_guidance(
+            lambda noisy, levels: self.unet(noisy, levels, condition),
+            lambda noisy, levels: self.unet(noisy, levels, free),
+            self.config.guidance,
+        )
         shape = (1, self.config.horizon, self.facts.action.dimensions)
         noise = torch.randn(shape, generator=generator, device=generator.device).to(condition.device)
-        actions = self.objective.sample(
-            lambda noisy, levels: self.unet(noisy, levels, condition), noise, self.config.steps
-        )
+        actions = self.objective.sample(network, noise, self.config.steps)
         return ActionChunk(actions[0].clamp(-1, 1).float().cpu().numpy())
 
     def batch_from(self, observation: Observation, goal: Image | None) -> PolicyBatch:
         """The same batch as from the store: current and goal view of the only camera."""
         (camera,) = observation.views
         device = self.proprio_centre.device
-        frames = {"current": [observation], "proprio": [observation]}
-        windows = from_observations(frames, self.spec, camera, device=device)
-        # A copy, since a picture may be read-only or a mirrored view, which torch does not take.
-        goal_row = (
-            windows.values["current"]
-            if goal is None
-            else torch.from_numpy(goal.copy())[None, None].to(device)
-        )
+        seen = ("current", "proprio", *map(_take, self.config.points))
+        windows = from_observations({name: [observation] for name in seen}, self.spec, camera, device=device)
+        current = windows.values["current"]
+        if goal is not None:
+            # A copy, since a picture may be read-only or a mirrored view, which torch does not take.
+            goal_row = torch.from_numpy(goal.copy())[None, None].to(device)
+        else:
+            goal_row = torch.full_like(current, GREY) if self.config.goal_dropout else current
         return self.collate("policy", Windows({**windows.values, "goal": goal_row}, {}, windows.instructions))
+
+
+def _take(point: str) -> str:
+    """Name in the batch of a scene's point."""
+    return f"point.{point}"
 
 
 def _random_shift(
@@ -206,4 +287,15 @@ def _degrade_goals(
     blurred = F.avg_pool2d(F.pad(goal, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
     noisy = blurred + 0.04 * torch.randn(goal.shape, generator=generator, device=goal.device)
     goals = torch.cat([noisy, images[count:, 1]])
+    return torch.stack([images[:, 0], goals], dim=1)
+
+
+def _drop_goals(
+    images: Float[Tensor, "b 2 3 y x"], share: float, generator: Generator
+) -> Float[Tensor, "b 2 3 y x"]:
+    """The null goal in place of a share of the goals: one grey, which no goal's blur or noise has touched."""
+    if not share:
+        return images
+    drawn = torch.rand((len(images), 1, 1, 1), generator=generator, device=generator.device).to(images.device)
+    goals = torch.where(drawn < share, GREY / 127.5 - 1, images[:, 1])
     return torch.stack([images[:, 0], goals], dim=1)

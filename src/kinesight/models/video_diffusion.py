@@ -3,11 +3,12 @@
 First frame + instruction + spatial plan table -> seven future frames, spread evenly from now to the end of
 the task. The network denoises the difference to the first frame, which is zero wherever nothing moves.
 Plan rows and words become tokens; pooled, they join the noise level and enter every layer by FiLM (the
-paper's global conditioning). One learned null vector stands for "no condition", in training and sampling.
+paper's global conditioning; the others of its Table 6 are in `video_conditions`). One learned null vector
+stands for "no condition", in training and sampling.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,15 +22,18 @@ from kinesight.data.windows import from_observations
 from kinesight.interfaces.model import Stream, Windows
 from kinesight.language.plan_text import encode_plan
 from kinesight.language.words import Vocabulary
-from kinesight.nn.conditions import PlanEncoder, TokenPool, WordEncoder
+from kinesight.models.video_conditions import CONDITIONINGS, PLAN_KEYS, Condition
+from kinesight.nn.clip_text import ClipText
+from kinesight.nn.conditions import StateEncoder, TokenPool, WordEncoder
 from kinesight.nn.layers import LevelEmbedding, to_unit
+from kinesight.nn.masking import covered
 from kinesight.nn.objectives import objective, with_guidance
 from kinesight.nn.video_unet import VideoUNet, coarsest_edge
 from kinesight.types.case import Case
-from kinesight.types.errors import UsageError
+from kinesight.types.errors import UsageError, lookup
 from kinesight.types.facts import DataFacts
 from kinesight.types.observation import Observation, ViewRequest
-from kinesight.types.plan import MAX_ROWS, SpatialPlan
+from kinesight.types.plan import SpatialPlan
 from kinesight.types.video import ImaginedVideo
 from kinesight.types.windows import Offsets, Spread, Take, WindowSpec
 
@@ -45,8 +49,8 @@ class VideoDiffusionConfig:
     frames: int = 7
     """Future frames; the clip has one more, the first."""
     objective: str = "noisy-flow"
-    """"noisy-flow" or "flow" with Euler steps, "v" with DDIM. What moves is decided at high noise: trained
-    there more often, the imaginer learns it in fewer steps."""
+    """"noisy-flow" or "flow" with Euler steps; "v", "x0", "epsilon" or "epsilon-linear" with DDIM. What moves
+    is decided at high noise: trained there more often, the imaginer learns it in fewer steps."""
     predict_data: bool = True
     """The network gives the clean video and is trained on its error; sampling turns it into the objective's
     target (see nn.objectives). Coarse patches need it."""
@@ -64,11 +68,31 @@ class VideoDiffusionConfig:
     features: int = 256
     residual_gain: float = 3.0
     """The difference to the first frame is multiplied by this, towards unit variance where things move."""
+    condition: str = "plan-global"
+    """"text", "distance", "plan-global" or "plan-local", see `video_conditions`."""
+    points: tuple[str, str, str] = ("gripper", "target", "goal")
+    """Scene points of "distance", whose position and offsets make its nine numbers."""
+    text: str = ""
+    """Folder of a frozen CLIP text encoder (extra "hub"); "" trains word embeddings."""
     condition_dropout: float = 0.1
     guidance: float = 1.0
     """Scale of classifier-free guidance; 1 samples without it, in half the time."""
     steps: int = 8
     """Sampling steps."""
+    mask_training: float = 0.0
+    """Share of the first frame that random blocks cover in training."""
+    mask_imagining: float = 0.0
+    """The same when imagining (Fig. 7)."""
+
+    def __post_init__(self) -> None:
+        for name in ("condition_dropout", "mask_training", "mask_imagining"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+        if self.guidance != 1 and not self.condition_dropout:
+            raise UsageError(
+                f"guidance={self.guidance} leads away from the null condition, which an imaginer trained "
+                "with condition_dropout=0 never saw"
+            )
 
     def build(self, facts: DataFacts) -> "VideoDiffusion":
         return VideoDiffusion(self, facts)
@@ -79,10 +103,10 @@ class VideoBatch:
     """Network input; future frames only in training."""
 
     first: UInt8[Tensor, "b y x 3"]
-    words: Int[Tensor, "b n"]
-    verbs: Int[Tensor, "b k"]
-    directions: Int[Tensor, "b k"]
-    distances_m: Float[Tensor, "b k"]
+    words: Int[Tensor, "b n"] | Float[Tensor, "b n e"]
+    """Ids of words, or a frozen text encoder's states."""
+    spatial: tuple[Tensor, ...] = ()
+    """What the conditioning's encoder takes: verbs, directions and distances of the plan, or coordinates."""
     future: UInt8[Tensor, "b t y x 3"] | None = None
 
 
@@ -103,15 +127,23 @@ class VideoDiffusion(nn.Module):
                 )
         self.config, self.facts = config, facts
         self.vocabulary = Vocabulary(facts.words)
+        self.conditioning = kind = lookup("conditioning", config.condition, CONDITIONINGS)
         now = Offsets((0,))
-        plan = {name: Take(f"plan.{name}.{{camera}}", now) for name in ("verbs", "directions", "distances_m")}
-        self.spec = WindowSpec({"clip": Take("rgb.{camera}", Spread(config.frames + 1)), **plan})
+        told = {name: Take(key, now) for name, key in kind.keys(config.points).items()}
+        self.spec = WindowSpec({"clip": Take("rgb.{camera}", Spread(config.frames + 1)), **told})
         self.streams = {"imaginer": Stream(config.source, self.spec, config.batch_size)}
-        self.objective = objective(config.objective)
+        # The difference of two pictures in [-1, 1] is at most 2.
+        self.objective = objective(config.objective, bound=2 * config.residual_gain)
         features = config.features
-        self.plan = PlanEncoder(features)
-        self.language = WordEncoder(self.vocabulary.size, features)
-        self.pool = TokenPool(features, MAX_WORDS + MAX_ROWS)
+        self.clip = ClipText(config.text) if config.text else None
+        # Named for the default; the other variants' encoders take its place.
+        self.plan = kind.encoder(features) if kind.encoder else None
+        self.language = (
+            StateEncoder(self.clip.features, features)
+            if self.clip
+            else WordEncoder(self.vocabulary.size, features)
+        )
+        self.pool = TokenPool(features, (self.clip.length if self.clip else MAX_WORDS) + kind.pooled)
         self.null = nn.Parameter(torch.randn(features) * 0.02)
         self.level = LevelEmbedding(features)
         self.unet = VideoUNet(
@@ -125,6 +157,7 @@ class VideoDiffusion(nn.Module):
             frames=config.frames,
             grid=(edges[0], edges[1]),
             depth=config.depth,
+            tokens=features if kind.local else 0,
         )
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -133,44 +166,59 @@ class VideoDiffusion(nn.Module):
     def parameter_groups(self) -> list[dict[str, Any]]:
         return [{"params": list(self.parameters())}]
 
+    def load_pretrained(self) -> Mapping[str, str]:
+        """Nothing: what is trained here begins from chance."""
+        return {}
+
+    def frozen(self) -> Mapping[str, str]:
+        return {self.config.text: self.clip.digest()} if self.clip else {}
+
     def collate(self, stream: str, windows: Windows) -> VideoBatch:
         clip = windows.values["clip"]
-        words = [self.vocabulary.encode(sentence, MAX_WORDS) for sentence in windows.instructions]
         return VideoBatch(
             first=clip[:, 0],
-            words=torch.from_numpy(np.stack(words)).to(clip.device, non_blocking=True),
-            verbs=windows.values["verbs"][:, 0].long(),
-            directions=windows.values["directions"][:, 0].long(),
-            distances_m=windows.values["distances_m"][:, 0].float(),
+            words=self._words(windows.instructions, clip.device),
+            spatial=self.conditioning.gather(windows.values),
             future=clip[:, 1:] if clip.shape[1] > 1 else None,
         )
 
+    def _words(self, sentences: tuple[str, ...], device: torch.device) -> Tensor:
+        if self.clip:
+            return self.clip.states(sentences, device)
+        words = [self.vocabulary.encode(sentence, MAX_WORDS) for sentence in sentences]
+        return torch.from_numpy(np.stack(words)).to(device, non_blocking=True)
+
     def loss(self, stream: str, batch: VideoBatch, generator: Generator) -> dict[str, Float[Tensor, "b"]]:
         """Eq. 4 on the difference to the first frame."""
+        batch = _occluded(batch, self.config.mask_training, generator)
         assert batch.future is not None, "a training batch holds future frames"
         first = self._reduced(batch.first[:, None])
         residual = (self._reduced(batch.future) - first) * self.config.residual_gain
         noise = torch.randn(residual.shape, generator=generator, device=residual.device)
         levels = self.objective.draw_levels(len(residual), generator)
-        condition = self._condition(batch)
         dropped = torch.rand(len(residual), 1, generator=generator, device=residual.device)
-        condition = torch.where(dropped < self.config.condition_dropout, self.null, condition)
+        condition = self._condition(batch).nulled(self.null, dropped < self.config.condition_dropout)
         noisy = self.objective.corrupt(residual, noise, levels)
         output = self._denoise(noisy, levels, first[:, 0], condition).float()
         wanted = residual if self.config.predict_data else self.objective.target(residual, noise, levels)
         return {"video": (output - wanted).square().mean((1, 2, 3, 4))}
 
-    def _condition(self, batch: VideoBatch) -> Float[Tensor, "b d"]:
-        """Eq. 2: words and plan rows, pooled."""
-        words, some = self.language(batch.words)
-        rows, known = self.plan(batch.verbs, batch.directions, batch.distances_m)
-        return self.pool(torch.cat([words, rows], dim=1), torch.cat([some, known], dim=1))
+    def _condition(self, batch: VideoBatch) -> Condition:
+        """Eq. 2: words and what is known of space, pooled; or that beside them, as tokens."""
+        tokens, valid = self.language(batch.words)
+        if self.plan is None:
+            return Condition(self.pool(tokens, valid))
+        more, known = self.plan(*batch.spatial)
+        if self.conditioning.local:
+            return Condition(self.pool(tokens, valid), more, known)
+        return Condition(self.pool(torch.cat([tokens, more], dim=1), torch.cat([valid, known], dim=1)))
 
-    def _denoise(self, noisy: Tensor, levels: Tensor, first: Tensor, condition: Tensor) -> Tensor:
+    def _denoise(self, noisy: Tensor, levels: Tensor, first: Tensor, condition: Condition) -> Tensor:
         """The network's own output: the clean residual, or the objective's target."""
-        return self.unet(noisy, first, condition + self.level(levels))
+        pooled = condition.pooled + self.level(levels)
+        return self.unet(noisy, first, pooled, condition.tokens, condition.valid)
 
-    def _predict(self, noisy: Tensor, levels: Tensor, first: Tensor, condition: Tensor) -> Tensor:
+    def _predict(self, noisy: Tensor, levels: Tensor, first: Tensor, condition: Condition) -> Tensor:
         """The objective's target, for the sampler."""
         output = self._denoise(noisy, levels, first, condition)
         return self.objective.from_data(output, noisy, levels) if self.config.predict_data else output
@@ -179,11 +227,11 @@ class VideoDiffusion(nn.Module):
 
     @property
     def request(self) -> ViewRequest:
-        return self.facts.request
+        return replace(self.facts.request, scene=self.conditioning.scene)
 
     @property
     def privileged(self) -> tuple[str, ...]:
-        return ()
+        return self.request.privileged
 
     def reset(self, case: Case) -> None:
         """Nothing is remembered from one episode to the next."""
@@ -192,9 +240,12 @@ class VideoDiffusion(nn.Module):
     def imagine(
         self, observation: Observation, plan: SpatialPlan | None, generator: Generator
     ) -> ImaginedVideo:
-        """One future of the observation's only view; `plan=None` imagines from words alone."""
+        """One future of the observation's only view; `plan=None` is a plan with nothing left to do.
+
+        "text" and "distance" do not read the plan; "distance" needs the observation's scene.
+        """
         batch = self.batch_from(observation, plan)
-        frames = self.sample(batch, generator)
+        frames = self.sample(_occluded(batch, self.config.mask_imagining, generator), generator)
         return ImaginedVideo(
             first=batch.first[0].cpu().numpy(),
             frames=frames[0].cpu().numpy(),
@@ -206,7 +257,8 @@ class VideoDiffusion(nn.Module):
     def sample(self, batch: VideoBatch, generator: Generator) -> UInt8[Tensor, "b t y x 3"]:
         first = self._reduced(batch.first[:, None])
         b, _, c, y, x = first.shape
-        condition, null = self._condition(batch), self.null.expand(b, -1)
+        condition = self._condition(batch)
+        null = condition.nulled(self.null, torch.ones(b, 1, dtype=torch.bool, device=first.device))
         network = with_guidance(
             lambda noisy, levels: self._predict(noisy, levels, first[:, 0], condition),
             lambda noisy, levels: self._predict(noisy, levels, first[:, 0], null),
@@ -231,18 +283,21 @@ class VideoDiffusion(nn.Module):
         return _resized(to_unit(frames), self.size)
 
     def batch_from(self, observation: Observation, plan: SpatialPlan | None) -> VideoBatch:
-        """The same batch as from the store: first frame, words and plan."""
+        """The same batch as from the store: first frame, words, and the plan or the scene's points."""
         (camera,) = observation.views
         device = self.null.device
-        windows = from_observations({"clip": [observation]}, self.spec, camera, device=device)
         encoded = encode_plan(plan or SpatialPlan(()))
-        table = {
-            "verbs": torch.from_numpy(encoded.verbs),
-            "directions": torch.from_numpy(encoded.directions),
-            "distances_m": torch.from_numpy(encoded.distances_m),
-        }
-        rows = {name: value[None, None].to(device) for name, value in table.items()}
+        rows = {name: torch.from_numpy(getattr(encoded, name))[None, None].to(device) for name in PLAN_KEYS}
+        seen = {name: [observation] for name in self.spec.takes if name not in rows}
+        windows = from_observations(seen, self.spec, camera, device=device)
         return self.collate("imaginer", Windows({**windows.values, **rows}, {}, windows.instructions))
+
+
+def _occluded(batch: VideoBatch, share: float, generator: Generator) -> VideoBatch:
+    """The first frame partly covered, to the network and in what is imagined on top of it."""
+    if not share:
+        return batch
+    return replace(batch, first=covered(batch.first[:, None], share, generator)[:, 0])
 
 
 def _moved(change: Float[Tensor, "b t c y x"]) -> Float[Tensor, "b t 1 y x"]:

@@ -1,10 +1,10 @@
-"""Encoders of what a network is told: the spatial plan table and the instruction's words."""
+"""Encoders of what a network is told: the spatial plan table, points in space, the instruction's words."""
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from kinesight.types.plan import DIRECTIONS, PAD_VERB, VERBS
+from kinesight.types.plan import DIRECTIONS, MAX_ROWS, PAD_VERB, VERBS
 
 
 class PlanEncoder(nn.Module):
@@ -28,6 +28,50 @@ class PlanEncoder(nn.Module):
         return self.row(torch.cat(parts, dim=-1)), verbs != PAD_VERB
 
 
+class PlacedPlanEncoder(nn.Module):
+    """Plan rows -> tokens that know their place in the table, for whoever looks at them one by one."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.rows = PlanEncoder(features)
+        self.place = nn.Parameter(torch.randn(MAX_ROWS, features) * 0.02)
+
+    def forward(
+        self, verbs: Int[Tensor, "b k"], directions: Int[Tensor, "b k"], distances_m: Float[Tensor, "b k"]
+    ) -> tuple[Float[Tensor, "b k d"], Bool[Tensor, "b k"]]:
+        tokens, valid = self.rows(verbs, directions, distances_m)
+        return tokens + self.place[: tokens.shape[1]], valid
+
+
+def positions_and_offsets(
+    points_world_m: Float[Tensor, "b n 3"], T_world_camera: Float[Tensor, "b 4 4"]
+) -> Float[Tensor, "b d"]:
+    """The first point's position and the way from each point to the next, along the plan axes [m].
+
+    The plan axes are the camera's, all turned round (see `geometry.plan_frame`). It is the official code's
+    vector of absolute positions, three numbers a point, after a linear map: the offsets, which the paper
+    speaks of, are centimetres and would be small differences of large numbers.
+    """
+    rotation, centre = T_world_camera[:, :3, :3], T_world_camera[:, None, :3, 3]
+    along_axes = -(points_world_m - centre) @ rotation
+    return torch.cat([along_axes[:, :1], along_axes.diff(dim=1)], dim=1).flatten(1)
+
+
+class PointEncoder(nn.Module):
+    """Coordinates in metres -> one token (Spatial Policy, variant "Distance")."""
+
+    def __init__(self, coordinates: int, features: int, hidden: int = 256) -> None:
+        super().__init__()
+        self.mlp = nn.Sequential(nn.Linear(coordinates, hidden), nn.SiLU(), nn.Linear(hidden, features))
+
+    def forward(
+        self, coordinates_m: Float[Tensor, "b c"]
+    ) -> tuple[Float[Tensor, "b 1 d"], Bool[Tensor, "b 1"]]:
+        decimetres = 10 * coordinates_m
+        valid = torch.ones(len(coordinates_m), 1, dtype=torch.bool, device=coordinates_m.device)
+        return self.mlp(decimetres)[:, None], valid
+
+
 class WordEncoder(nn.Module):
     """Word ids (0 pads) -> tokens."""
 
@@ -38,6 +82,17 @@ class WordEncoder(nn.Module):
 
     def forward(self, words: Int[Tensor, "b n"]) -> tuple[Float[Tensor, "b n d"], Bool[Tensor, "b n"]]:
         return self.mlp(self.embedding(words)), words != 0
+
+
+class StateEncoder(nn.Module):
+    """States of a frozen text encoder, zeros where a sentence is over -> tokens."""
+
+    def __init__(self, states: int, features: int) -> None:
+        super().__init__()
+        self.mlp = nn.Sequential(nn.LayerNorm(states), nn.Linear(states, features), nn.SiLU())
+
+    def forward(self, states: Float[Tensor, "b n e"]) -> tuple[Float[Tensor, "b n d"], Bool[Tensor, "b n"]]:
+        return self.mlp(states), (states != 0).any(-1)
 
 
 class TokenPool(nn.Module):

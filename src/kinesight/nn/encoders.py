@@ -1,4 +1,7 @@
-"""Image encoders without BatchNorm: a small CNN with spatial softmax and torchvision's ResNets."""
+"""Image encoders without BatchNorm: a small CNN with spatial softmax and torchvision's ResNets.
+
+The ResNets begin from chance; `imagenet.load_imagenet` lets them begin from a weights file of torchvision.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -71,12 +74,13 @@ class SmallCNN(nn.Module):
 
 
 class ResNet(nn.Module):
-    """torchvision's ResNet from scratch with GroupNorm, any number of input channels, average-pooled."""
+    """torchvision's ResNet with GroupNorm, any number of input channels, average-pooled."""
 
     def __init__(self, channels: int, features: int, depth: str) -> None:
         super().__init__()
         from torchvision import models
 
+        self.depth = depth
         make: Callable[..., nn.Module] = getattr(models, depth)
         trunk = make(weights=None, norm_layer=group_norm)
         trunk.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)

@@ -4,7 +4,7 @@ import math
 
 import torch
 from einops import rearrange
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -84,3 +84,45 @@ class TransformerBlock(nn.Module):
     def _attend(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
         q, k, v = rearrange(self.qkv(x), "b n (s g d) -> s b g n d", s=3, g=self.heads)
         return self.out(rearrange(F.scaled_dot_product_attention(q, k, v), "b g n d -> b n (g d)"))
+
+
+class GatedCrossAttention(nn.Module):
+    """Tokens look at a list of others, behind a gate that is closed at first (GLIGEN, Li et al. 2023).
+
+    x + tanh(g) attention(x, others), then x + tanh(g') MLP(x), with g = g' = 0 at first: the network begins
+    as the one without it. A learned token stands for "nothing" and is always in the list, so that the softmax
+    is defined when no other token is valid.
+    """
+
+    def __init__(self, features: int, heads: int, others: int, expansion: int = 4) -> None:
+        super().__init__()
+        self.heads = heads
+        self.nothing = nn.Parameter(torch.randn(others) * 0.02)
+        self.norm_attention = nn.LayerNorm(features)
+        self.norm_others = nn.LayerNorm(others)
+        self.norm_mlp = nn.LayerNorm(features)
+        self.query = nn.Linear(features, features, bias=False)
+        self.key_value = nn.Linear(others, 2 * features, bias=False)
+        self.out = nn.Linear(features, features)
+        self.mlp = nn.Sequential(
+            nn.Linear(features, expansion * features),
+            nn.GELU(approximate="tanh"),
+            nn.Linear(expansion * features, features),
+        )
+        self.gates = nn.Parameter(torch.zeros(2))
+
+    def forward(
+        self, x: Float[Tensor, "b n d"], others: Float[Tensor, "b k e"], valid: Bool[Tensor, "b k"]
+    ) -> Float[Tensor, "b n d"]:
+        attention, mlp = self.gates.tanh()
+        x = x + attention * self._attend(self.norm_attention(x), others, valid)
+        return x + mlp * self.mlp(self.norm_mlp(x))
+
+    def _attend(self, x: Tensor, others: Tensor, valid: Tensor) -> Tensor:
+        nothing = self.nothing.to(others.dtype).expand(len(others), 1, -1)
+        others = self.norm_others(torch.cat([nothing, others], dim=1))
+        mask = F.pad(valid, (1, 0), value=True)[:, None, None]
+        q = rearrange(self.query(x), "b n (g d) -> b g n d", g=self.heads)
+        k, v = rearrange(self.key_value(others), "b k (s g d) -> s b g k d", s=2, g=self.heads)
+        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return self.out(rearrange(attended, "b g n d -> b n (g d)"))

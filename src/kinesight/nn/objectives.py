@@ -1,9 +1,10 @@
 """What a denoising network is trained to predict and how samples are drawn from it.
 
-Two families behind one set of four methods, so that a model never asks which one it has:
+Three families behind one set of five methods, so that a model never asks which one it has:
 
 * `FlowMatching`: straight paths x_s = s x + (1 - s) ε with velocity target x - ε, Euler steps from s = 0.
-* `Diffusion`: variance-preserving chain with noise level ᾱ; ε or v = √ᾱ ε - √(1-ᾱ) x as target, DDIM.
+* `Diffusion`: variance-preserving chain with noise level ᾱ; ε, v = √ᾱ ε - √(1-ᾱ) x or x as target, DDIM.
+* `Regression`: no noise and no chain; the network names the data at once, their mean where they vary.
 
 A network always receives a noise level in [0, 1]: 0 is clean data, 1 is pure noise. It may predict the
 target itself or the clean data, which `from_data` turns into the target's space: a network on coarse patches
@@ -77,7 +78,7 @@ class FlowMatching:
 class Diffusion:
     """DDPM chain of `chain` levels; trained on discrete levels, sampled by deterministic DDIM."""
 
-    prediction: Literal["epsilon", "v"]
+    prediction: Literal["epsilon", "v", "x0"]
     schedule: Literal["linear", "cosine"] = "cosine"
     chain: int = 100
     clip: float | None = None
@@ -104,10 +105,14 @@ class Diffusion:
     def target(self, data: Tensor, noise: Tensor, levels: Tensor) -> Tensor:
         if self.prediction == "epsilon":
             return noise
+        if self.prediction == "x0":
+            return data
         signal, sigma = self._signal_and_noise(levels, data)
         return signal * noise - sigma * data
 
     def from_data(self, data: Tensor, noisy: Tensor, levels: Tensor) -> Tensor:
+        if self.prediction == "x0":
+            return data
         signal, sigma = self._signal_and_noise(levels, data)
         epsilon = (noisy - signal * data) / sigma.clamp_min(LEAST_NOISE)
         return epsilon if self.prediction == "epsilon" else signal * epsilon - sigma * data
@@ -117,6 +122,8 @@ class Diffusion:
         signal, sigma = self._signal_and_noise(levels, sample)
         if self.prediction == "epsilon":
             data = (sample - sigma * prediction) / signal
+        elif self.prediction == "x0":
+            data = prediction
         else:
             data = signal * sample - sigma * prediction
         if self.clip is not None:
@@ -133,6 +140,27 @@ class Diffusion:
             signal, sigma = self._signal_and_noise(following.expand(len(noise)), sample)
             sample = signal * data + sigma * epsilon
         return sample
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """Mean squared error of the data themselves; the network gets an empty sample at level 1."""
+
+    def draw_levels(self, count: int, generator: Generator) -> Float[Tensor, "b"]:
+        return torch.ones(count, device=generator.device)
+
+    def corrupt(self, data: Tensor, noise: Tensor, levels: Tensor) -> Tensor:
+        return torch.zeros_like(data)
+
+    def target(self, data: Tensor, noise: Tensor, levels: Tensor) -> Tensor:
+        return data
+
+    def from_data(self, data: Tensor, noisy: Tensor, levels: Tensor) -> Tensor:
+        return data
+
+    def sample(self, network: Network, noise: Tensor, steps: int) -> Tensor:
+        """One call, whatever `steps` says; the same for every noise."""
+        return network(torch.zeros_like(noise), torch.ones(len(noise), device=noise.device))
 
 
 def cosine_alpha_bar(levels: Tensor, offset: float = 0.008, floor: float = 1e-3) -> Tensor:
@@ -155,17 +183,24 @@ def linear_alpha_bar(levels: Tensor, chain: int, beta_start: float = 1e-4, beta_
     return alpha_bars[(levels * chain).round().long()].to(levels.dtype)
 
 
-OBJECTIVES: dict[str, Callable[[], Objective]] = {
-    "flow": FlowMatching,
-    "noisy-flow": lambda: FlowMatching(bias=1.5),
-    "v": lambda: Diffusion("v"),
-    "epsilon": lambda: Diffusion("epsilon", clip=1.0),
+OBJECTIVES: dict[str, Callable[[float], Objective]] = {
+    "flow": lambda bound: FlowMatching(),
+    "noisy-flow": lambda bound: FlowMatching(bias=1.5),
+    "v": lambda bound: Diffusion("v"),
+    "epsilon": lambda bound: Diffusion("epsilon", clip=bound),
+    "epsilon-linear": lambda bound: Diffusion("epsilon", "linear", 1000, clip=bound),
+    "x0": lambda bound: Diffusion("x0", clip=bound),
+    "regression": lambda bound: Regression(),
 }
+"""By name; the bound is the largest magnitude that clean data have, to which predicted data are clipped.
+
+"epsilon-linear" is the chain of Spatial Policy's video model: 1000 levels, β from 1e-4 to 0.02.
+"""
 
 
-def objective(name: str) -> Objective:
+def objective(name: str, bound: float = 1.0) -> Objective:
     """The objective with its usual settings; unknown names are answered with the list."""
-    return lookup("objective", name, OBJECTIVES)()
+    return lookup("objective", name, OBJECTIVES)(bound)
 
 
 def with_guidance(conditioned: Network, unconditioned: Network, scale: float) -> Network:

@@ -2,16 +2,17 @@
 
 Frames are folded into the batch for 2D convolutions and mixed in time by 1D convolutions: nn.Conv3d is
 several times slower on a CPU. A patchified input (pixel-unshuffle) moves the work to a coarser grid. The
-lowest level attends over all tokens of space and time. The condition enters every block by FiLM.
+lowest level attends over all tokens of space and time. The condition enters every block by FiLM; tokens of
+a condition, where there are any, are looked at by the lowest level only.
 """
 
 import torch
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kinesight.nn.layers import FiLM, TransformerBlock, group_norm
+from kinesight.nn.layers import FiLM, GatedCrossAttention, TransformerBlock, group_norm
 
 
 class SpaceTimeBlock(nn.Module):
@@ -61,7 +62,9 @@ class VideoUNet(nn.Module):
         grid: tuple[int, int],
         depth: int = 4,
         heads: int = 4,
+        tokens: int = 0,
     ) -> None:
+        """`tokens`: features of the condition's tokens; 0 builds a network that takes none."""
         super().__init__()
         self.patch = patch
         widths = [base * m for m in multipliers]
@@ -99,6 +102,10 @@ class VideoUNet(nn.Module):
         self.head = nn.Sequential(
             group_norm(inputs), nn.SiLU(), nn.Conv2d(inputs, patch * patch * channels, 3, padding=1)
         )
+        # Built last: whatever else the network holds begins the same with tokens and without.
+        self.local = nn.ModuleList(
+            GatedCrossAttention(lowest, heads, tokens) for _ in range(depth if tokens else 0)
+        )
         self.blocks, self.levels = blocks, len(widths)
 
     def forward(
@@ -106,16 +113,27 @@ class VideoUNet(nn.Module):
         noisy: Float[Tensor, "b t c y x"],
         context: Float[Tensor, "b e y x"],
         condition: Float[Tensor, "b d"],
+        tokens: Float[Tensor, "b k f"] | None = None,
+        valid: Bool[Tensor, "b k"] | None = None,
     ) -> Float[Tensor, "b t c y x"]:
+        """`tokens` and which of them are valid: for a network that was built to take them."""
         b, t = noisy.shape[:2]
         repeated = context[:, None].expand(-1, t, -1, -1, -1)
         x = F.pixel_unshuffle(torch.cat([noisy, repeated], dim=2).flatten(0, 1), self.patch)
         x = x.contiguous(memory_format=torch.channels_last)
         per_frame = F.silu(condition[:, None] + self.frame[:t]).flatten(0, 1)
-        x = self._run(self.stem(x), per_frame, F.silu(condition), t)
+        x = self._run(self.stem(x), per_frame, F.silu(condition), t, tokens, valid)
         return F.pixel_shuffle(self.head(x), self.patch).unflatten(0, (b, t))
 
-    def _run(self, x: Tensor, condition: Tensor, shared: Tensor, frames: int) -> Tensor:
+    def _run(
+        self,
+        x: Tensor,
+        condition: Tensor,
+        shared: Tensor,
+        frames: int,
+        tokens: Tensor | None,
+        valid: Tensor | None,
+    ) -> Tensor:
         """condition: [(b t) d] by frame; shared: [b d]."""
         skips = [x]
         down = iter(self.down)
@@ -128,7 +146,7 @@ class VideoUNet(nn.Module):
                 skips.append(x)
 
         x = self.middle_in(x, condition, frames)
-        x = self._attend(x, shared, frames)
+        x = self._attend(x, shared, frames, tokens, valid)
         x = self.middle_out(x, condition, frames)
 
         up = iter(self.up)
@@ -139,13 +157,19 @@ class VideoUNet(nn.Module):
                 x = self.upsample[level](F.interpolate(x, scale_factor=2.0, mode="nearest"))
         return x
 
-    def _attend(self, x: Tensor, condition: Tensor, frames: int) -> Tensor:
+    def _attend(
+        self, x: Tensor, condition: Tensor, frames: int, tokens: Tensor | None, valid: Tensor | None
+    ) -> Tensor:
         _, _, height, width = x.shape
-        tokens = rearrange(x, "(b t) c y x -> b (t y x) c", t=frames)
-        tokens = tokens + rearrange(self.position[:frames], "t y x c -> (t y x) c")
-        for block in self.attention:
-            tokens = block(tokens, condition)
-        return rearrange(tokens, "b (t y x) c -> (b t) c y x", t=frames, y=height, x=width)
+        x = rearrange(x, "(b t) c y x -> b (t y x) c", t=frames)
+        x = x + rearrange(self.position[:frames], "t y x c -> (t y x) c")
+        for place, block in enumerate(self.attention):
+            x = block(x, condition)
+            if self.local:
+                assert tokens is not None, "this network was built to take tokens"
+                assert valid is not None, "tokens come with their validity"
+                x = self.local[place](x, tokens, valid)
+        return rearrange(x, "b (t y x) c -> (b t) c y x", t=frames, y=height, x=width)
 
 
 def coarsest_edge(size: int, patch: int, multipliers: tuple[int, ...]) -> int:

@@ -34,6 +34,11 @@ class ViewRequest:
         if self.height < 1 or self.width < 1:
             raise ValueError(f"image size must be positive, got {self.height} x {self.width}")
 
+    @property
+    def privileged(self) -> tuple[str, ...]:
+        """What of it a real robot would not have."""
+        return tuple(name for name in ("scene", "segmentation") if getattr(self, name))
+
 
 @dataclass(frozen=True, slots=True)
 class View:
