@@ -15,6 +15,7 @@ from kinesight.types.facts import DataFacts
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "collection"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "nn"))
 
 import model_samples
 import point_mass

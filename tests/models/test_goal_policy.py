@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
-from model_samples import POLICY, build, gather, generator
+from model_samples import POLICY, build, gather, generator, observe_again
 from torch import Tensor, nn
 
 from kinesight.data.episodes import EpisodeStore
-from kinesight.models.goal_policy import GoalPolicy, _degrade_goals, _random_shift
+from kinesight.models.goal_policy import NULL_GOAL, GoalPolicy, _degrade_goals, _drop_goals, _random_shift
+from kinesight.nn.layers import to_unit
+from kinesight.types.errors import DataError, UsageError
 from kinesight.types.facts import DataFacts
 
 
@@ -107,3 +110,116 @@ def test_coordinates_are_normalised_and_constant_ones_are_ignored(
     for edge, value in ((low, -1.0), (high, 1.0)):
         scaled = (edge - policy.proprio_centre) * policy.proprio_gain
         torch.testing.assert_close(scaled, torch.where(varies, value, 0.0))
+
+
+def test_the_null_goal_is_one_picture_in_training_and_acting(facts: DataFacts, store: EpisodeStore) -> None:
+    """No blur, noise or shift touches it, and no goal, guidance and dropout mean the same."""
+    config = replace(POLICY, goal_dropout=1.0, guidance=2.0, goal_degradation=1.0, shift=2)
+    policy = build(config, facts)
+    assert isinstance(policy, GoalPolicy)
+    seen: list[Tensor] = []
+    policy.image = Remembers(policy.image, seen)
+    policy.loss("policy", policy.collate("policy", gather(policy, store, 3)), generator())
+    observation = observe_again(store, policy, torch.tensor([1, 2]), "front")
+    goal = observation.views["front"].rgb
+    policy.act(observation, goal, generator())
+    policy.act(observation, None, generator())
+    training, given, free, none, free_again = (images[:, 3:] for images in seen)
+    null = torch.full_like(free, NULL_GOAL)
+    assert torch.equal(training, null.expand_as(training))
+    for images in (free, none, free_again):
+        assert torch.equal(images, null)
+    assert not torch.equal(given, null)
+    current = to_unit(torch.from_numpy(goal)[None, None])[:, 0]
+    for images in seen[1:]:
+        assert torch.equal(images[:, :3], current), "the present picture stays"
+
+
+class Remembers(nn.Module):
+    """An image encoder that keeps what it was shown."""
+
+    def __init__(self, inner: nn.Module, seen: list[Tensor]) -> None:
+        super().__init__()
+        self.inner, self.seen = inner, seen
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.seen.append(images.detach().clone())
+        return self.inner(images)
+
+
+def test_goals_are_dropped_in_their_share() -> None:
+    images = torch.rand(400, 2, 3, 4, 4, generator=generator())
+    dropped = _drop_goals(images, 0.3, generator(1))
+    assert torch.equal(dropped[:, 0], images[:, 0])
+    gone = (dropped[:, 1] == NULL_GOAL).flatten(1).all(1)
+    assert float(gone.float().mean()) == pytest.approx(0.3, abs=0.07)
+    assert torch.equal(dropped[~gone], images[~gone])
+    assert _drop_goals(images, 0.0, generator()) is images
+
+
+def test_guidance_leads_away_from_the_null_goal(facts: DataFacts, store: EpisodeStore) -> None:
+    """Scale 0 acts as without a goal; the plain scale as the same weights without guidance."""
+    guided = replace(POLICY, goal_dropout=0.5, objective="flow")
+    chunks = {}
+    for scale in (0.0, 1.0, 3.0):
+        policy = build(replace(guided, guidance=scale), facts)
+        torch.manual_seed(1)
+        for parameter in policy.parameters():
+            nn.init.normal_(parameter, std=0.2)
+        observation = observe_again(store, policy, torch.tensor([1, 2]), "front")
+        goal = observe_again(store, policy, torch.tensor([1, 5]), "front").views["front"].rgb
+        chunks[scale] = [policy.act(observation, each, generator()).actions for each in (goal, None)]
+    np.testing.assert_allclose(chunks[0.0][0], chunks[1.0][1], atol=1e-6)
+    for scale in (0.0, 3.0):
+        np.testing.assert_allclose(chunks[scale][1], chunks[1.0][1], atol=1e-5)
+    assert not np.allclose(chunks[1.0][0], chunks[1.0][1], atol=1e-3)
+    assert not np.allclose(chunks[3.0][0], chunks[1.0][0], atol=1e-3)
+
+
+def test_points_are_read_from_the_scene_in_the_hands_unit(facts: DataFacts, store: EpisodeStore) -> None:
+    policy = build(replace(POLICY, points=("target", "goal"), proprio_noise=0.0), facts)
+    assert isinstance(policy, GoalPolicy)
+    observation = observe_again(store, policy, torch.tensor([1, 2]), "front")
+    assert observation.scene is not None
+    proprio = policy.batch_from(observation, None).proprio[0]
+    points = [torch.from_numpy(observation.scene.points[name]).float() for name in ("target", "goal")]
+    torch.testing.assert_close(proprio, torch.cat([torch.from_numpy(observation.proprio), *points]))
+    for name in ("proprio_centre", "proprio_gain"):
+        bounds = getattr(policy, name)
+        assert bounds.shape == (14,)
+        for place in (8, 11):
+            assert torch.equal(bounds[place : place + 3], bounds[:3])
+    with pytest.raises(DataError, match=r"key 'scene\.target'"):
+        policy.batch_from(replace(observation, scene=None), None)
+
+
+def test_imagenet_weights_are_read_when_training_begins(facts: DataFacts, tmp_path) -> None:
+    from torchvision import models
+
+    file = tmp_path / "resnet18.pth"
+    torch.save(models.resnet18(weights=None).state_dict(), file)
+    policy = build(replace(POLICY, encoder="resnet18", encoder_weights=str(file)), facts)
+    assert isinstance(policy, GoalPolicy)
+    weight = policy.image.trunk.layer1[0].conv1.weight
+    before = weight.detach().clone()
+    assert list(policy.load_pretrained()) == [str(file)]
+    assert not torch.equal(weight, before)
+    assert policy.frozen() == {}
+    assert build(POLICY, facts).load_pretrained() == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"guidance": 2.0}, "goal_dropout=0 never saw"),
+        ({"goal_dropout": 2.0}, r"goal_dropout must lie in \[0, 1\], got 2.0"),
+        ({"encoder_weights": "resnet50.pth"}, "encoder_weights are a ResNet's, the encoder is 'small-cnn'"),
+        ({"head": "transformer"}, "action head 'transformer'.*Available: mlp, unet"),
+        ({"goal_nearest": 17, "goal_farthest": 4}, "0 <= nearest <= farthest"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(
+    facts: DataFacts, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        replace(POLICY, **changes).build(facts)

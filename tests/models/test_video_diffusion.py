@@ -11,11 +11,14 @@ from torch import Tensor
 from kinesight.data.episodes import EpisodeStore
 from kinesight.models.video_conditions import Condition
 from kinesight.models.video_diffusion import VideoDiffusion
-from kinesight.types.errors import UsageError
+from kinesight.nn.masking import GREY
+from kinesight.types.errors import DataError, UnknownName, UsageError
 from kinesight.types.facts import DataFacts
+from kinesight.types.observation import Observation
+from kinesight.types.plan import SpatialPlan
 
 
-def make(facts: DataFacts, **changes: float) -> VideoDiffusion:
+def make(facts: DataFacts, **changes: object) -> VideoDiffusion:
     return replace(VIDEO, **changes).build(facts)
 
 
@@ -49,6 +52,138 @@ def test_the_null_condition_is_one_vector_in_training_and_sampling(facts, store,
     assert len(null) == model.config.steps, "at every step one of the two conditions is the null vector"
     assert model.null.grad is not None
     assert float(model.null.grad.abs().sum()) > 0
+
+
+def test_without_a_condition_there_are_no_tokens_in_training_and_sampling_alike(
+    facts, store, monkeypatch
+) -> None:
+    model = make(facts, condition="plan-local", depth=1, condition_dropout=1.0, guidance=0.0)
+    listener = Listener(model, monkeypatch)
+    batch = model.collate("imaginer", gather(model, store, 3))
+    model.loss("imaginer", batch, generator())
+    model.sample(batch, generator())
+    nulls = [
+        (vector, valid)
+        for vector, valid in zip(listener.heard, listener.valid, strict=True)
+        if torch.equal(vector, model.null.detach().expand(3, -1))
+    ]
+    assert len(nulls) == 1 + model.config.steps
+    assert all(valid is not None and not bool(valid.any()) for _, valid in nulls)
+    told = [valid for valid in listener.valid if valid is not None and bool(valid.any())]
+    assert len(told) == model.config.steps, "the other of the two conditions holds the plan"
+
+
+def listening(facts: DataFacts, **changes: object) -> VideoDiffusion:
+    """A model on whose output every input has an effect."""
+    torch.manual_seed(0)
+    model = make(facts, **changes)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("condition", "hears_plan", "hears_scene"),
+    [
+        ("text", False, False),
+        ("distance", False, True),
+        ("plan-global", True, False),
+        ("plan-local", True, False),
+    ],
+)
+def test_each_variant_hears_what_it_is_told_and_nothing_else(
+    facts: DataFacts, store: EpisodeStore, condition: str, hears_plan: bool, hears_scene: bool
+) -> None:
+    model = listening(facts, condition=condition, points=("target", "goal", "target"), depth=1)
+    observation = observe_again(store, model, torch.tensor([1, 2]), "front")
+    assert (observation.scene is not None) == hears_scene, "no more is asked for than is read"
+    plan, other = plan_at(1, 2, "front"), plan_at(0, 0, "front")
+    assert plan != other
+
+    def imagined(observation: Observation, plan: SpatialPlan) -> np.ndarray:
+        return model.imagine(observation, plan, generator()).frames
+
+    plain = imagined(observation, plan)
+    assert np.array_equal(imagined(observation, plan), plain)
+    assert np.array_equal(imagined(observation, other), plain) != hears_plan
+    assert not np.array_equal(imagined(replace(observation, instruction="far far"), plan), plain)
+    if hears_scene:
+        assert observation.scene is not None
+        points = {name: point + 0.3 for name, point in observation.scene.points.items()}
+        moved = replace(observation, scene=replace(observation.scene, points=points))
+        assert not np.array_equal(imagined(moved, plan), plain)
+        with pytest.raises(DataError, match=r"key 'scene\.target'"):
+            imagined(replace(observation, scene=None), plan)
+
+
+def test_variants_take_no_keys_that_they_do_not_need(facts: DataFacts) -> None:
+    assert make(facts, condition="text").spec.takes.keys() == {"clip"}
+    distance = make(facts, condition="distance").spec.takes
+    assert [take.key for name, take in distance.items() if name != "clip"] == [
+        "scene.gripper",
+        "scene.target",
+        "scene.goal",
+        "T_world_camera.{camera}",
+    ]
+    assert make(facts, condition="plan-local").spec.takes.keys() == make(facts).spec.takes.keys()
+    with pytest.raises(
+        UnknownName, match=r"conditioning 'plan'.*Available: distance, plan-global, plan-local"
+    ):
+        make(facts, condition="plan")
+
+
+@pytest.mark.extra
+def test_a_frozen_text_encoder_is_heard_and_not_stored(facts, store, tmp_path) -> None:
+    from test_pretrained import make_clip
+
+    folder = make_clip(tmp_path / "clip")
+    model = listening(facts, text=str(folder), condition="text")
+    assert list(model.frozen()) == [str(folder)]
+    assert not [name for name in model.state_dict() if name.startswith("clip")]
+    batch = model.collate("imaginer", gather(model, store, 4))
+    assert batch.words.shape == (4, 12, 8)
+    model.loss("imaginer", batch, generator())["video"].sum().backward()
+    assert float(model.language.mlp[1].weight.grad.abs().sum()) > 0
+    observation = observe_again(store, model, torch.tensor([1, 2]), "front")
+    assert torch.equal(
+        model.batch_from(observation, None).words,
+        model._words((observation.instruction,), torch.device("cpu")),
+    )
+    near, far = (
+        model.imagine(replace(observation, instruction=text), None, generator()).frames
+        for text in ("go near", "go far")
+    )
+    assert not np.array_equal(near, far)
+
+
+def test_a_covered_first_frame_is_what_the_network_sees(facts, store, monkeypatch) -> None:
+    model = make(facts, mask_imagining=1.0, mask_training=1.0)
+    seen = []
+
+    def denoise(noisy: Tensor, levels: Tensor, first: Tensor, condition: Condition) -> Tensor:
+        seen.append(first)
+        return torch.zeros_like(noisy)
+
+    monkeypatch.setattr(model, "_denoise", denoise)
+    observation = observe_again(store, model, torch.tensor([1, 2]), "front")
+    video = model.imagine(observation, None, generator())
+    assert np.array_equal(video.first, observation.views["front"].rgb), "what was seen stays known"
+    model.loss("imaginer", model.collate("imaginer", gather(model, store, 2)), generator())
+    for first in seen:
+        torch.testing.assert_close(first, torch.full_like(first, GREY / 127.5 - 1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"condition_dropout": 0.0, "guidance": 2.0}, "condition_dropout=0 never saw"),
+        ({"condition_dropout": 1.5}, r"condition_dropout must lie in \[0, 1\], got 1.5"),
+        ({"mask_training": -0.1}, "mask_training must lie in"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(changes: dict[str, float], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        replace(VIDEO, **changes)
 
 
 def test_dropout_takes_the_condition_of_its_share(facts, store, monkeypatch) -> None:

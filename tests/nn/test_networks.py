@@ -1,15 +1,26 @@
 """Shapes, starting values and symmetries of the networks."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from kinesight.nn.conditions import PlanEncoder, TokenPool, WordEncoder
+from kinesight.geometry.plan_frame import offsets_to_plan
+from kinesight.nn.action_mlp import ActionMLP
+from kinesight.nn.conditions import (
+    PlacedPlanEncoder,
+    PlanEncoder,
+    TokenPool,
+    WordEncoder,
+    positions_and_offsets,
+)
 from kinesight.nn.encoders import ENCODERS, SpatialSoftmax, image_encoder
-from kinesight.nn.layers import FiLM, TransformerBlock, group_norm, sinusoidal
+from kinesight.nn.layers import FiLM, GatedCrossAttention, TransformerBlock, group_norm, sinusoidal
+from kinesight.nn.masking import GREY, covered
 from kinesight.nn.unet1d import ActionUNet
 from kinesight.nn.video_unet import SpaceTimeBlock, VideoUNet, coarsest_edge
+from kinesight.types.camera import Camera
 from kinesight.types.errors import UnknownName
 from kinesight.types.plan import MAX_ROWS, NO_DIRECTION, PAD_VERB
 
@@ -95,7 +106,75 @@ def test_groups_divide_the_channels(channels: int) -> None:
     assert channels % group_norm(channels).num_groups == 0
 
 
-# Action U-Net
+def opened(block: GatedCrossAttention) -> GatedCrossAttention:
+    nn.init.constant_(block.gates, 0.7)
+    return block
+
+
+def test_a_closed_gate_is_the_identity_and_lets_a_gradient_to_itself() -> None:
+    block, x, others = GatedCrossAttention(8, 2, 6), torch.randn(2, 5, 8), torch.randn(2, 3, 6)
+    valid = torch.ones(2, 3, dtype=torch.bool)
+    assert torch.equal(block(x, others, valid), x)
+    block(x, others, valid).square().sum().backward()
+    assert block.gates.grad is not None
+    assert bool((block.gates.grad.abs() > 0).all()), "else it would never open"
+
+
+def test_an_open_gate_sees_valid_tokens_in_any_order_and_no_others() -> None:
+    block, x, others = opened(GatedCrossAttention(8, 2, 6)), torch.randn(1, 5, 8), torch.randn(1, 3, 6)
+    valid = torch.tensor([[True, True, False]])
+    plain = block(x, others, valid)
+    torch.testing.assert_close(block(x, others[:, [1, 0, 2]], valid), plain)
+    others[0, 2] = torch.randn(6)
+    assert torch.equal(block(x, others, valid), plain)
+    others[0, 1] = torch.randn(6)
+    assert not torch.allclose(block(x, others, valid), plain, atol=1e-3)
+    # Each token looks for itself.
+    torch.testing.assert_close(block(x[:, :1], others, valid), block(x, others, valid)[:, :1])
+
+
+def test_nothing_to_look_at_is_always_the_same_and_finite() -> None:
+    block, x = opened(GatedCrossAttention(8, 2, 6)), torch.randn(1, 5, 8)
+    none = torch.zeros(1, 3, dtype=torch.bool)
+    first, second = (block(x, torch.randn(1, 3, 6), none) for _ in range(2))
+    assert torch.equal(first, second)
+    first.sum().backward()
+    assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in block.parameters())
+
+
+# Covered pictures
+
+
+def test_pictures_are_covered_by_blocks_of_their_own() -> None:
+    images = torch.randint(0, 100, (40, 2, 24, 16, 3), dtype=torch.uint8)
+    hidden = covered(images, 0.3, torch.Generator().manual_seed(1))
+    grey = (hidden == GREY).all(-1)
+    assert torch.equal(hidden[~grey], images[~grey])
+    blocks = grey.unflatten(2, (8, 3)).unflatten(4, (8, 2))
+    assert torch.equal(blocks.amax((3, 5)), blocks.amin((3, 5))), "whole cells of an 8 x 8 grid"
+    assert float(grey.float().mean()) == pytest.approx(0.3, abs=0.03)
+    assert not torch.equal(grey[:, 0], grey[:, 1])
+    assert torch.equal(covered(images, 0.3, torch.Generator().manual_seed(1)), hidden)
+    assert covered(images, 0.0, torch.Generator()) is images
+    assert bool((covered(images, 1.0, torch.Generator()) == GREY).all())
+
+
+# Networks of the actions
+
+
+@pytest.mark.parametrize("horizon", [1, 4])
+def test_action_mlp_listens_to_all_it_is_given(horizon: int) -> None:
+    mlp = ActionMLP(3, horizon, 5, (16, 8))
+    noisy, levels, condition = torch.randn(2, horizon, 3), torch.rand(2), torch.randn(2, 5)
+    plain = mlp(noisy, levels, condition)
+    assert plain.shape == noisy.shape
+    for changed in (
+        mlp(-noisy, levels, condition),
+        mlp(noisy, 1 - levels, condition),
+        mlp(noisy, levels, -condition),
+    ):
+        assert not torch.allclose(changed, plain, atol=1e-4)
+    torch.testing.assert_close(mlp(noisy[:1], levels[:1], condition[:1]), plain[:1])
 
 
 @pytest.mark.parametrize("horizon", range(1, 18))
@@ -166,6 +245,34 @@ def test_first_frame_and_condition_reach_every_frame() -> None:
         assert bool(((plain - other).abs().amax((0, 2, 3, 4)) > 1e-4).all())
 
 
+def test_a_network_with_closed_gates_is_the_one_without_tokens() -> None:
+    torch.manual_seed(3)
+    plain = video_unet(2, depth=2)
+    torch.manual_seed(3)
+    told = video_unet(2, depth=2, tokens=6)
+    beginning = told.state_dict()
+    assert all(torch.equal(beginning[name], value) for name, value in plain.state_dict().items())
+    for name, parameter in plain.named_parameters():  # at the start no condition has an effect
+        nn.init.normal_(parameter, std=0.2)
+        told.get_parameter(name).data.copy_(parameter.data)
+    noisy, condition = torch.randn(2, 5, 3, 8, 8), torch.randn(2, 8)
+    valid = torch.tensor([[True, True, False, False]] * 2)
+
+    def run(tokens: Tensor) -> Tensor:
+        return told(noisy, noisy[:, 0], condition, tokens, valid).detach()
+
+    tokens = torch.randn(2, 4, 6)
+    without = plain(noisy, noisy[:, 0], condition).detach()
+    assert torch.equal(run(tokens), without)
+    for block in told.local:
+        assert isinstance(block, GatedCrossAttention)
+        opened(block)
+    assert not torch.allclose(run(tokens), without, atol=1e-3)
+    hidden = torch.where(valid[..., None], tokens, torch.randn(2, 4, 6))
+    torch.testing.assert_close(run(hidden), run(tokens))
+    assert not torch.allclose(run(tokens.flip(0)), run(tokens), atol=1e-3)
+
+
 def test_time_is_not_mixed_at_the_start() -> None:
     block = SpaceTimeBlock(4, 4, 8)
     x = torch.randn(2 * 5, 4, 6, 7)
@@ -204,6 +311,38 @@ def test_padded_rows_do_not_count_and_the_order_of_rows_does() -> None:
     assert torch.equal(plain, padded)
     assert not torch.allclose(plain, turned, atol=1e-4)
     assert not torch.allclose(plain, longer, atol=1e-4)
+
+
+def test_rows_that_are_looked_at_know_their_place() -> None:
+    encoder = PlacedPlanEncoder(16)
+    tokens, valid = encoder(*plan([(0, 4, 0.2), (0, 4, 0.2)]))
+    assert valid.sum() == 2
+    assert not torch.allclose(tokens[0, 0], tokens[0, 1], atol=1e-4)
+
+
+def rigid(generator: np.random.Generator) -> np.ndarray:
+    """A random rotation and translation [4 4]."""
+    motion = np.eye(4)
+    rotation, _ = np.linalg.qr(generator.normal(size=(3, 3)))
+    motion[:3, :3] = rotation * np.sign(np.linalg.det(rotation))
+    motion[:3, 3] = generator.normal(size=3)
+    return motion
+
+
+def test_coordinates_are_those_of_the_plan_frame_and_do_not_depend_on_the_worlds() -> None:
+    generator = np.random.default_rng(0)
+    points, pose, motion = generator.normal(size=(3, 3)), rigid(generator), rigid(generator)
+
+    def coordinates(points: np.ndarray, pose: np.ndarray) -> Tensor:
+        return positions_and_offsets(torch.from_numpy(points)[None], torch.from_numpy(pose)[None])[0]
+
+    found = coordinates(points, pose)
+    camera = Camera("any", np.eye(3), pose, 4, 4)
+    expected = offsets_to_plan(np.stack([points[0] - pose[:3, 3], *np.diff(points, axis=0)]), camera)
+    torch.testing.assert_close(found, torch.from_numpy(expected).flatten())
+    moved = points @ motion[:3, :3].T + motion[:3, 3]
+    torch.testing.assert_close(coordinates(moved, motion @ pose), found)
+    assert not torch.allclose(coordinates(points, motion @ pose), found)
 
 
 def test_an_empty_plan_has_a_finite_vector_and_gradient() -> None:

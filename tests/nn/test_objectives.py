@@ -11,6 +11,7 @@ from kinesight.nn.objectives import (
     Diffusion,
     FlowMatching,
     Objective,
+    Regression,
     cosine_alpha_bar,
     linear_alpha_bar,
     objective,
@@ -20,7 +21,7 @@ from kinesight.types.errors import UnknownName
 
 DIFFUSIONS = [
     Diffusion(prediction, schedule, chain)
-    for prediction in ("epsilon", "v")
+    for prediction in ("epsilon", "v", "x0")
     for schedule, chain in (("cosine", 100), ("linear", 1000))
 ]
 ALL = [FlowMatching(), *DIFFUSIONS]
@@ -50,6 +51,40 @@ def test_predicted_data_become_the_target(each: Objective) -> None:
     data, noise = random(80, 3), random(80, 3, seed=1)
     found = each.from_data(data, each.corrupt(data, noise, levels), levels)
     torch.testing.assert_close(found, each.target(data, noise, levels), atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "linear"])
+@pytest.mark.parametrize("prediction", ["epsilon", "v"])
+def test_what_the_network_predicts_does_not_change_the_sampler(prediction: str, schedule: str) -> None:
+    """Any guess at the clean data leads to the same samples, whether it is given as x, ε or v."""
+
+    def guess(noisy: Tensor, levels: Tensor) -> Tensor:
+        return torch.tanh(noisy + levels[:, None])
+
+    def turned(noisy: Tensor, levels: Tensor) -> Tensor:
+        return other.from_data(guess(noisy, levels), noisy, levels)
+
+    plain, other = Diffusion("x0", schedule, 100), Diffusion(prediction, schedule, 100)
+    noise = random(6, 3)
+    # Five steps: the last level is above the bound on the division.
+    torch.testing.assert_close(other.sample(turned, noise, 5), plain.sample(guess, noise, 5))
+
+
+def test_regression_names_the_data_at_once() -> None:
+    calls: list[tuple[Tensor, Tensor]] = []
+
+    def network(noisy: Tensor, levels: Tensor) -> Tensor:
+        calls.append((noisy, levels))
+        return noisy + 0.5
+
+    each, data, noise = Regression(), random(5, 2), random(5, 2, seed=1)
+    levels = each.draw_levels(5, torch.Generator())
+    assert torch.equal(each.target(data, noise, levels), data)
+    assert torch.equal(each.from_data(data, noise, levels), data)
+    assert torch.equal(each.sample(network, noise, 10), torch.full((5, 2), 0.5, dtype=noise.dtype))
+    ((empty, level),) = calls
+    assert torch.equal(empty, each.corrupt(data, noise, levels)), "acted with as trained"
+    assert torch.equal(level, levels)
 
 
 def test_bias_moves_the_levels_towards_noise() -> None:
@@ -140,7 +175,7 @@ def test_the_exact_denoiser_of_a_gaussian_gives_its_mean_and_deviation(each: Obj
     assert float(samples.std()) == pytest.approx(deviation, abs=0.02)
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("name", OBJECTIVES.keys() - {"regression"})
 def test_levels_are_drawn_in_the_unit_interval_from_the_generator(name: str) -> None:
     def draw() -> Tensor:
         return objective(name).draw_levels(500, torch.Generator().manual_seed(3))
@@ -156,6 +191,15 @@ def test_clipping_bounds_the_predicted_data() -> None:
     assert float(data.abs().max()) <= 1
     sample = clipped.corrupt(data, noise, torch.full((5,), 0.9))
     torch.testing.assert_close(sample, 100 * random(5, 2, seed=1))
+
+
+def test_the_bound_is_the_models() -> None:
+    for name in ("epsilon", "epsilon-linear", "x0"):
+        for bound in (1.0, 6.0):
+            each = objective(name, bound)
+            assert isinstance(each, Diffusion)
+            data, _ = each.split(torch.full((1, 1), -1e9), torch.zeros(1, 1), torch.ones(1))
+            assert abs(float(data)) == bound
 
 
 def test_guidance() -> None:

@@ -36,6 +36,9 @@ from kinesight.types.facts import DataFacts
 from kinesight.types.observation import Observation, ViewRequest
 from kinesight.types.windows import GoalWithin, Offsets, Take, WindowSpec
 
+NULL_GOAL = GREY / 127.5 - 1
+"""The picture that stands for "no goal", in [-1, 1]."""
+
 HEADS: dict[str, Callable[[int, int, int, tuple[int, ...]], nn.Module]] = {
     "unet": lambda actions, horizon, condition, widths: ActionUNet(actions, condition, widths),
     "mlp": ActionMLP,
@@ -228,7 +231,7 @@ class GoalPolicy(nn.Module):
         images = to_unit(covered(batch.images, self.config.mask_acting, generator))
         condition = free = self._encode(images, batch.proprio)
         if self.config.guidance != 1:
-            free = self._encode(_drop_goals(images, 1.0, generator), batch.proprio)
+            free = self._encode(_with_goals(images, torch.full_like(images[:, 1], NULL_GOAL)), batch.proprio)
         network = with_guidance(
             lambda noisy, levels: self.unet(noisy, levels, condition),
             lambda noisy, levels: self.unet(noisy, levels, free),
@@ -286,8 +289,7 @@ def _degrade_goals(
     goal = images[:count, 1].contiguous(memory_format=torch.channels_last)
     blurred = F.avg_pool2d(F.pad(goal, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
     noisy = blurred + 0.04 * torch.randn(goal.shape, generator=generator, device=goal.device)
-    goals = torch.cat([noisy, images[count:, 1]])
-    return torch.stack([images[:, 0], goals], dim=1)
+    return _with_goals(images, torch.cat([noisy, images[count:, 1]]))
 
 
 def _drop_goals(
@@ -297,5 +299,10 @@ def _drop_goals(
     if not share:
         return images
     drawn = torch.rand((len(images), 1, 1, 1), generator=generator, device=generator.device).to(images.device)
-    goals = torch.where(drawn < share, GREY / 127.5 - 1, images[:, 1])
+    return _with_goals(images, torch.where(drawn < share, NULL_GOAL, images[:, 1]))
+
+
+def _with_goals(
+    images: Float[Tensor, "b 2 3 y x"], goals: Float[Tensor, "b 3 y x"]
+) -> Float[Tensor, "b 2 3 y x"]:
     return torch.stack([images[:, 0], goals], dim=1)

@@ -71,10 +71,12 @@ def _text_sizes(folder: Path) -> tuple[int, int]:
 def _load(folder: Path):  # the types are those of an optional package
     try:
         from transformers import CLIPTextModel, CLIPTokenizer
+        from transformers.utils import logging
     except ImportError:
         raise MissingDependency(
             "A CLIP text encoder needs the extra hub: pip install kinesight[hub]"
         ) from None
+    logging.disable_progress_bar()
     try:
         tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
         model = CLIPTextModel.from_pretrained(folder, local_files_only=True)
