@@ -15,6 +15,9 @@ from kinesight.types.decision import Decision, Event
 from kinesight.types.observation import Observation, StepResult, ViewRequest
 from kinesight.types.results import EpisodeResult
 
+COUNTED_AS: Mapping[str, str] = {"plan": "plans", "imagine": "videos", "reject": "rejected"}
+"""Names in `EpisodeResult.counts` of kinds of event; the others are counted under their own."""
+
 
 def run_episode(
     environment: Environment,
@@ -55,7 +58,7 @@ def run_episode(
         case=environment.case,
         success=account.success,
         steps=account.steps,
-        counts=dict(Counter(event.kind for event in account.events)),
+        counts=dict(Counter(COUNTED_AS.get(event.kind, event.kind) for event in account.events)),
         timings_s=dict(account.timings_s),
         metrics=motion_metrics(np.stack(account.positions)),
         events=tuple(account.events),

@@ -1,8 +1,9 @@
-"""The closed loop of Spatial Policy (its Algorithm 1): plan, imagine, follow goals, notice trouble, re-plan.
+"""The closed loop of Spatial Policy (its Algorithm 1): plan, imagine, judge, follow goals, notice trouble, re-plan.
 
 At the start, and whenever the arm is stuck or the imagined video is used up, the planner measures the scene
 again, the imaginer draws a new future from what is seen now, and the policy follows its frames one by one.
-Frame matching decides when the next goal is taken. Every decision is an event with its reason.
+A critic, where there is one, may reject a future before it is followed. Frame matching decides when the next
+goal is taken. Every decision is an event with its reason, every judgement with its score.
 """
 
 import time
@@ -16,16 +17,19 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from kinesight.agents.replanning import Replanning
 from kinesight.critics.frame_matching import FrameMatchingConfig
 from kinesight.critics.stuck import StuckConfig
-from kinesight.interfaces.stages import Imaginer, Planners, Policy
+from kinesight.critics.video_judge import VideoJudgeConfig
+from kinesight.interfaces.stages import Critic, Imaginer, Planners, Policy
 from kinesight.types.arrays import Image
 from kinesight.types.case import Case
-from kinesight.types.decision import Decision, Event
+from kinesight.types.decision import Decision, Event, Verdict
 from kinesight.types.errors import UsageError
 from kinesight.types.observation import Observation, ViewRequest
-from kinesight.types.plan import Feedback
+from kinesight.types.plan import Feedback, SpatialPlan
 from kinesight.types.serial import to_json
+from kinesight.types.video import ImaginedVideo
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +38,17 @@ class SpatialPolicyConfig:
 
     execute: int = 4
     """Actions of a chunk that are executed before the policy is asked again."""
-    max_plans: int = 5
-    """Plans (and videos) an episode; with 1 there is no re-planning."""
     look_every: int = 1
     """Steps between pictures. A picture is needed for frame matching and for every new chunk."""
     matching: FrameMatchingConfig = field(default_factory=FrameMatchingConfig)
     stuck: StuckConfig = field(default_factory=StuckConfig)
+    replanning: Replanning = field(default_factory=Replanning)
+    critic: VideoJudgeConfig | None = None
+    """Judge of imagined videos. The recipe's stage that it learned from is loaded by who builds the agent."""
 
     def __post_init__(self) -> None:
-        if min(self.execute, self.max_plans, self.look_every) < 1:
-            raise UsageError(f"execute, max_plans and look_every must be at least 1, got {self}")
+        if min(self.execute, self.look_every) < 1:
+            raise UsageError(f"execute and look_every must be at least 1, got {self}")
         if self.execute % self.look_every:
             raise UsageError(
                 f"execute must be a multiple of look_every, got {self.execute} and {self.look_every}"
@@ -51,10 +56,15 @@ class SpatialPolicyConfig:
 
 
 class SpatialPolicyAgent:
-    """An `Agent` made of a planner, an imaginer and a goal-image policy."""
+    """An `Agent` made of a planner, an imaginer, a goal-image policy and, if given, a critic of videos."""
 
     def __init__(
-        self, config: SpatialPolicyConfig, planners: Planners, imaginer: Imaginer, policy: Policy
+        self,
+        config: SpatialPolicyConfig,
+        planners: Planners,
+        imaginer: Imaginer,
+        policy: Policy,
+        critic: Critic | None = None,
     ) -> None:
         sizes = [(r.height, r.width, r.crop) for r in (imaginer.request, policy.request) if r.cameras]
         if len(set(sizes)) > 1:
@@ -66,6 +76,7 @@ class SpatialPolicyAgent:
         self.planners = planners
         self.imaginer = imaginer
         self.policy = policy
+        self.critic = critic
         self.matcher = config.matching.build()
         self.monitor = config.stuck.build()
 
@@ -122,7 +133,7 @@ class SpatialPolicyAgent:
         if matched.ok:
             events.append(Event(step, "goal", f"goal {self.matcher.index}: {matched.reason}"))
             self._chunk.clear()
-        if self._plans == self.config.max_plans:
+        if self._plans == self.config.replanning.plans:
             return
         if stuck:
             events.append(Event(step, "stuck", verdict.reason))
@@ -139,13 +150,42 @@ class SpatialPolicyAgent:
             plan = self._planner.plan(observation, observation.instruction, feedback)
         rows = ", ".join(f"{row.verb} {row.distance_m:.2f} m" for row in plan.rows) or "nothing left"
         events.append(Event(step, "plan", f"{feedback.reason}: {rows}"))
-        with clock.stage("imagine"):
-            video = self.imaginer.imagine(observation, plan, self._generator)
-        events.append(Event(step, "imagine", f"{len(video.frames)} frames", video))
-        self.matcher.reset(video, step)
+        self.matcher.reset(self._imagine(observation, plan, events, clock), step)
         self.monitor.reset()
         self._chunk.clear()
         self._plans += 1
+
+    def _imagine(
+        self, observation: Observation, plan: SpatialPlan, events: list[Event], clock: "Clock"
+    ) -> ImaginedVideo:
+        """The first video that the critic accepts, else the best of those that the settings allow."""
+        step, rejected = observation.step, []
+        for _ in range(self.config.replanning.videos):
+            with clock.stage("imagine"):
+                video = self.imaginer.imagine(observation, plan, self._generator)
+            events.append(Event(step, "imagine", f"{len(video.frames)} frames", video))
+            if self.critic is None:
+                return video
+            with clock.stage("judge"):
+                verdict = self.critic.judge(video, observation)
+            if not self.config.replanning.generation:
+                events.append(judgement(step, "judge", verdict))
+                return video
+            events.append(judgement(step, "accept" if verdict.ok else "reject", verdict))
+            if verdict.ok:
+                return video
+            rejected.append((verdict, video))
+        number = max(range(len(rejected)), key=lambda i: rejected[i][0].score)
+        verdict, video = rejected[number]
+        kept = replace(verdict, reason=f"video {number + 1} of {len(rejected)}, none was accepted")
+        events.append(judgement(step, "keep", kept, video))
+        return video
+
+
+def judgement(step: int, kind: str, verdict: Verdict, video: ImaginedVideo | None = None) -> Event:
+    """A verdict as an event: "accept" and "reject", "keep" for the best of the rejected, and "judge" where
+    the verdict changes nothing. All but "reject" belong to a video that is followed."""
+    return Event(step, kind, verdict.reason, video, {"score": verdict.score, **verdict.terms})
 
 
 def case_generator(case: Case) -> torch.Generator:

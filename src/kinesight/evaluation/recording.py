@@ -37,7 +37,7 @@ from kinesight.types.results import EpisodeResult
 VIDEOS = "videos"
 GOAL_KINDS = ("goal", "advance", "next_goal")
 """Kinds of event by which an agent says that it went on to the next imagined frame."""
-JUDGED_KINDS = ("accept", "accepted", "reject", "rejected")
+JUDGED_KINDS = ("accept", "accepted", "reject", "rejected", "keep", "judge")
 BLIND_FRAMES = 8
 """Real frames shown of an episode in which nothing was imagined."""
 

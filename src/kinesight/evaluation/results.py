@@ -69,6 +69,7 @@ class EventRecord:
     step: int
     kind: str
     reason: str
+    values: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ def to_record(episode: EpisodeResult) -> EpisodeRecord:
         counts=episode.counts,
         timings_s=episode.timings_s,
         metrics=episode.metrics,
-        events=tuple(EventRecord(event.step, event.kind, event.reason) for event in episode.events),
+        events=tuple(EventRecord(event.step, event.kind, event.reason, event.values) for event in episode.events),
     )
 
 
@@ -157,7 +158,9 @@ def from_record(record: EpisodeRecord) -> EpisodeResult:
         counts=record.counts,
         timings_s=record.timings_s,
         metrics=record.metrics,
-        events=tuple(Event(event.step, event.kind, event.reason) for event in record.events),
+        events=tuple(
+            Event(event.step, event.kind, event.reason, values=event.values) for event in record.events
+        ),
     )
 
 

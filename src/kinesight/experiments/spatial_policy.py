@@ -109,7 +109,7 @@ QUICKSTART = Recipe(
             ),
         ),
     ),
-    agent=SpatialPolicyConfig(execute=4, max_plans=5, look_every=2),
+    agent=SpatialPolicyConfig(execute=4, look_every=2),
     evaluation=EvaluationConfig(tasks=QUICKSTART_TASKS),
 )
 

@@ -18,6 +18,8 @@ class Event:
     reason: str
     video: ImaginedVideo | None = None
     """For subscribers that draw; not written to results."""
+    values: Mapping[str, float] = field(default_factory=dict)
+    """Numbers behind the reason, e.g. a judge's score and terms."""
 
 
 @dataclass(frozen=True, slots=True)
