@@ -1,4 +1,4 @@
-"""The closed loop of Spatial Policy (its Algorithm 1): plan, imagine, judge, follow goals, notice trouble, re-plan.
+"""The closed loop of Spatial Policy (its Algorithm 1): plan, imagine, judge, follow, notice trouble, re-plan.
 
 At the start, and whenever the arm is stuck or the imagined video is used up, the planner measures the scene
 again, the imaginer draws a new future from what is seen now, and the policy follows its frames one by one.

@@ -8,11 +8,13 @@ import sys
 
 import tyro
 
+from kinesight.cli.calibrate import calibrate
 from kinesight.cli.collect import collect
 from kinesight.cli.compare import compare
 from kinesight.cli.doctor import doctor
 from kinesight.cli.evaluate import evaluate
 from kinesight.cli.imagine import imagine
+from kinesight.cli.judge import judge
 from kinesight.cli.list import list_everything
 from kinesight.cli.plan import plan
 from kinesight.cli.quickstart import quickstart
@@ -30,6 +32,8 @@ COMMANDS = {
     "imagine": imagine,
     "evaluate": evaluate,
     "compare": compare,
+    "judge": judge,
+    "calibrate": calibrate,
     "report": report,
 }
 DESCRIPTION = "Robot policies that plan in space, imagine, act and check themselves."

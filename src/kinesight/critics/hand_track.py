@@ -22,7 +22,7 @@ LEAST_SIDE_PX = 9
 LEAST_SEEN = 0.6
 """Share of the patch that must lie inside the first frame."""
 CHANGE = 20
-"""Grey levels (0-255) by which some colour of a pixel must differ from the first frame to count as changed."""
+"""Grey levels (0-255) by which a colour of a pixel must differ from the first frame to count as changed."""
 LEAST_CHANGED = 0.3
 """Share of changed pixels in a place to which the hand may have moved."""
 FAR = 1.0

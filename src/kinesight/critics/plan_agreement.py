@@ -28,9 +28,9 @@ def plan_agreement(
 ) -> float | None:
     """Agreement in [0, 1] of the hand's path [frames 2] in pixels with the plan, row 0 being now.
 
-    A row with displacement v against expected d scores 1 - |v - d| / (|v| + |d|), `slack_px` forgiven: 1 where
-    they are equal, 0 where they are opposite or one of them is zero. Rows count by the length of d. None where
-    the plan's motion is too short to be seen in the picture.
+    A row with displacement v against expected d scores 1 - |v - d| / (|v| + |d|), `slack_px` forgiven: 1
+    where they are equal, 0 where they are opposite or one of them is zero. Rows count by the length of d.
+    None where the plan's motion is too short to be seen in the picture.
     """
     ways = [way for way in expected_ways(plan, hand_world, camera) if np.isfinite(way).all()]
     lengths = np.array([np.linalg.norm(way, axis=1).mean() for way in ways])

@@ -87,7 +87,9 @@ class VideoJudge:
         ok = score >= self.config.threshold
         listed = ", ".join(f"{name} {value:.2f}" for name, value in terms.items())
         against = "at least" if ok else "below"
-        return Verdict(ok, f"score {score:.2f}, {against} {self.config.threshold:.2f}: {listed}", score, terms)
+        return Verdict(
+            ok, f"score {score:.2f}, {against} {self.config.threshold:.2f}: {listed}", score, terms
+        )
 
     def terms(self, video: ImaginedVideo, observation: Observation) -> dict[str, float]:
         """Every term that can be measured, in the order of `TERMS`."""

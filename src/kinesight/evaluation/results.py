@@ -145,7 +145,9 @@ def to_record(episode: EpisodeResult) -> EpisodeRecord:
         counts=episode.counts,
         timings_s=episode.timings_s,
         metrics=episode.metrics,
-        events=tuple(EventRecord(event.step, event.kind, event.reason, event.values) for event in episode.events),
+        events=tuple(
+            EventRecord(event.step, event.kind, event.reason, event.values) for event in episode.events
+        ),
     )
 
 

@@ -1,6 +1,6 @@
 """Every recipe by name."""
 
-from kinesight.experiments import spatial_policy, spatial_policy_recipes
+from kinesight.experiments import judged, spatial_policy, spatial_policy_recipes
 from kinesight.experiments.recipe import Recipe
 from kinesight.types.errors import lookup
 
@@ -9,6 +9,8 @@ RECIPES: dict[str, Recipe] = {
     for recipe in (
         spatial_policy.QUICKSTART,
         spatial_policy.TINY,
+        judged.QUICKSTART,
+        judged.TINY,
         *spatial_policy_recipes.RECIPES,
     )
 }

@@ -14,6 +14,7 @@ from kinesight.evaluation.report import write_report
 from kinesight.evaluation.results import Results, write_results
 from kinesight.evaluation.rollout import cases as all_cases
 from kinesight.evaluation.run import Subject, run_evaluation
+from kinesight.experiments.critics import critic_stages
 from kinesight.experiments.fit import check_fit
 from kinesight.experiments.recipe import Recipe
 from kinesight.experiments.runs import Run, load_stage, open_run
@@ -109,7 +110,8 @@ def run_row(
 ) -> Results:
     """Evaluate one row into `out` (results.json, gallery, videos); finished episodes are not run again."""
     chosen = lookup("row", row, ROWS)
-    stages = {name: load_stage(run, name) for name in chosen.stages}
+    judged = critic_stages(run.recipe) if chosen.goals == "imagined" else ()
+    stages = {name: load_stage(run, name) for name in (*chosen.stages, *judged)}
     for stage in stages.values():
         check_fit(stage, cases)
     expert_data = record_expert(run, cases, workers) if chosen.needs_expert else None

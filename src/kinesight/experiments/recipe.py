@@ -10,13 +10,14 @@ from typing import Any, TypeAlias
 from kinesight.agents.spatial_policy import SpatialPolicyConfig
 from kinesight.collection.collect import CollectionConfig
 from kinesight.models.goal_policy import GoalPolicyConfig
+from kinesight.models.realism import RealismConfig
 from kinesight.models.video_diffusion import VideoDiffusionConfig
 from kinesight.training.config import TrainingConfig
 from kinesight.types.case import STARTS
 from kinesight.types.errors import KinesightError, UnknownName, UsageError
 from kinesight.types.serial import from_jsonable, to_jsonable
 
-ModelConfig: TypeAlias = VideoDiffusionConfig | GoalPolicyConfig
+ModelConfig: TypeAlias = VideoDiffusionConfig | GoalPolicyConfig | RealismConfig
 
 
 @dataclass(frozen=True, slots=True)

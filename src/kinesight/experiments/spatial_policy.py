@@ -10,6 +10,7 @@ from kinesight.agents.spatial_policy import SpatialPolicyAgent, SpatialPolicyCon
 from kinesight.collection.collect import CollectionConfig
 from kinesight.critics.frame_matching import FrameMatchingConfig
 from kinesight.data.episodes import EpisodeStore
+from kinesight.experiments.critics import load_critic
 from kinesight.experiments.recipe import EvaluationConfig, Recipe, Stage
 from kinesight.experiments.runs import Run, load_stage
 from kinesight.interfaces.agent import Agent
@@ -47,7 +48,10 @@ def make_agent(run: Run, goals: Goals = "imagined", expert_data: Path | None = N
     assert isinstance(policy, GoalPolicy), "the stage `policy` of a Spatial Policy recipe is a goal policy"
     if goals == "none":
         return GoalFree(policy, settings.execute)
-    return SpatialPolicyAgent(settings, GeometricPlanners(), _imaginer(run, goals, expert_data), policy)
+    # Recorded futures are not judged: regenerating them would give the same ones.
+    critic = load_critic(run) if goals == "imagined" else None
+    imaginer = _imaginer(run, goals, expert_data)
+    return SpatialPolicyAgent(settings, GeometricPlanners(), imaginer, policy, critic)
 
 
 def _imaginer(run: Run, goals: Goals, expert_data: Path | None) -> Imaginer:

@@ -13,6 +13,7 @@ from kinesight.collection.hindsight import with_hindsight_plans
 from kinesight.data.episodes import EpisodeStore
 from kinesight.data.facts import data_facts
 from kinesight.data.windows import WindowSource, open_windows, prefetching
+from kinesight.experiments.clips import source_stores
 from kinesight.experiments.recipe import Recipe, Stage
 from kinesight.experiments.runs import Run, load_stage
 from kinesight.interfaces.model import Pretrained, TrainableModel
@@ -103,7 +104,10 @@ def train_stage(run: Run, stage: Stage, stores: Sequence[EpisodeStore]) -> None:
     trainable: TrainableModel = model
     sources = {
         stream.source: _batches(
-            open_windows(stores, stream.windows, facts.cameras, device), stage.training.workers
+            open_windows(
+                source_stores(run, stage, stream.source, stores), stream.windows, facts.cameras, device
+            ),
+            stage.training.workers,
         )
         for stream in trainable.streams.values()
     }

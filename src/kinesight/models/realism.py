@@ -87,9 +87,7 @@ class Realism(nn.Module):
             ]
         self.frames = nn.Sequential(*layers)
         self.time = nn.Conv1d(widths[-1], widths[-1], 3, padding=1)
-        self.head = nn.Sequential(
-            nn.Linear(2 * widths[-1], widths[-1]), nn.SiLU(), nn.Linear(widths[-1], 1)
-        )
+        self.head = nn.Sequential(nn.Linear(2 * widths[-1], widths[-1]), nn.SiLU(), nn.Linear(widths[-1], 1))
         self.register_buffer("mean_real", torch.zeros(()))
         self.register_buffer("mean_imagined", torch.zeros(()))
 

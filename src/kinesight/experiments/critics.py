@@ -1,0 +1,28 @@
+"""The critic that a recipe names, made of what its run has learned."""
+
+from kinesight.experiments.recipe import Recipe
+from kinesight.experiments.runs import Run, load_stage
+from kinesight.interfaces.stages import Critic
+from kinesight.models.realism import Realism
+from kinesight.types.errors import UsageError
+
+
+def critic_stages(recipe: Recipe) -> tuple[str, ...]:
+    """Trained stages that the recipe's critic uses."""
+    critic = recipe.agent.critic
+    return (critic.realism,) if critic is not None and critic.realism else ()
+
+
+def load_critic(run: Run) -> Critic | None:
+    """None for a recipe without a critic."""
+    config = run.recipe.agent.critic
+    if config is None:
+        return None
+    models = [load_stage(run, name).model for name in critic_stages(run.recipe)]
+    for model in models:
+        if not isinstance(model, Realism):
+            raise UsageError(
+                f"agent.critic.realism names the stage {config.realism!r}, which holds a "
+                f"{type(model).__name__}, not a Realism"
+            )
+    return config.build(*models)

@@ -1,0 +1,90 @@
+"""Recipes with the embedded video judge, and a judge for a run that was trained without one."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from kinesight.critics.video_judge import VideoJudgeConfig
+from kinesight.experiments import spatial_policy
+from kinesight.experiments.recipe import Recipe, Stage, override
+from kinesight.experiments.runs import Run, create_run
+from kinesight.experiments.training import open_data, train_run
+from kinesight.models.realism import RealismConfig
+from kinesight.training.config import TrainingConfig
+from kinesight.types.errors import DataError, UsageError
+
+REALISM = Stage(
+    "realism",
+    RealismConfig(),
+    TrainingConfig(
+        steps=300,
+        learning_rate=1e-3,
+        weight_decay=1e-2,
+        warmup=20,
+        ema=0.99,
+        precision="auto",
+        save_every=100,
+    ),
+)
+
+
+def judged(recipe: Recipe, stage: Stage = REALISM) -> Recipe:
+    """The recipe with a stage for the discriminator and a judge that uses it; its stages come first."""
+    if recipe.agent.critic is not None:
+        raise UsageError(f"the recipe {recipe.name} has a critic already")
+    critic = VideoJudgeConfig(realism=stage.name)
+    return replace(
+        recipe,
+        name=f"{recipe.name}-judged",
+        summary=f"{recipe.name}, and a judge that has bad videos imagined again",
+        stages=(*recipe.stages, stage),
+        agent=replace(recipe.agent, critic=critic),
+    )
+
+
+def add_judge(run: Run, out: Path, overrides: Sequence[str] = ()) -> Run:
+    """A run in `out` with the stages of `run`, linked and not trained again, and a trained judge.
+
+    A run that has a judge keeps it; then only the overrides make the difference, e.g. of its replanning.
+    """
+    recipe = run.recipe if run.recipe.agent.critic is not None else judged(run.recipe)
+    recipe = override(recipe, tuple(overrides))
+    for stage in run.recipe.stages:
+        if recipe.stage(stage.name) != stage:
+            raise UsageError(
+                f"the stage {stage.name} of {run.path} is trained; its settings stay as they are"
+            )
+    if out.resolve() == run.path.resolve():
+        raise UsageError(f"the judged run needs a folder of its own, got that of the run itself, {out}")
+    checkpoints = [run.checkpoint(stage.name) for stage in run.recipe.stages]  # complains about missing ones
+    made = create_run(out, recipe)
+    for stage, checkpoint in zip(run.recipe.stages, checkpoints, strict=True):
+        _link(out / stage.name, checkpoint.parents[1])
+    store = open_data(run.data())
+    missing = [stage.name for stage in recipe.stages if stage not in run.recipe.stages]
+    made.note_data(store.path)
+    if missing:
+        train_run(made, store, missing)
+    return made
+
+
+def _link(place: Path, target: Path) -> None:
+    if place.is_symlink() and place.resolve() == target.resolve():
+        return
+    if place.exists() or place.is_symlink():
+        raise DataError(
+            f"{place} is there already and is no link to {target}; name another folder with --out"
+        )
+    place.symlink_to(target.resolve(), target_is_directory=True)
+
+
+QUICKSTART = judged(spatial_policy.QUICKSTART)
+
+TINY = judged(
+    spatial_policy.TINY,
+    replace(
+        REALISM,
+        model=RealismConfig(clips=16, batch_size=4, size=16, width=4),
+        training=TrainingConfig(steps=4, warmup=1, log_every=1, save_every=2),
+    ),
+)
