@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
+from kinesight.types.note import Note
 from kinesight.types.video import ImaginedVideo
 
 
@@ -42,3 +43,5 @@ class Verdict:
     reason: str
     score: float = 1.0
     terms: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+    """How the judgement was come to."""

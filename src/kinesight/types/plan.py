@@ -4,12 +4,13 @@ Ids equal the official ones: verbs 0-9 in the order below, direction 9(x+1) + 3(
 rows, padded with (pad, (0, 0, 0), 0).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from kinesight.types.errors import UnknownName
+from kinesight.types.note import Note
 
 VERBS = ("move", "reach", "grasp", "push", "pull", "strike", "slide", "adjust", "rotate", "pad")
 PAD_VERB = VERBS.index("pad")
@@ -44,6 +45,8 @@ class SpatialPlan:
     """Sub-goals in the order of execution."""
 
     rows: tuple[PlanRow, ...]
+    notes: tuple[Note, ...] = field(default=(), compare=False)
+    """How the planner came to it; plans of the same rows are equal."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,142 @@
+"""A planner that asks a vision-language model (Spatial Policy, "Spatial Plan Table" and Algorithm 1).
+
+It shows one picture, the instruction, measured offsets if there is a source of them, and why it is asked
+again; the answer is read strictly. Whatever goes wrong between question and plan, the wrapped planner plans
+instead, and the plan's note says what happened. An endpoint that is down costs an evaluation time, never an
+episode.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from kinesight.geometry.plan_frame import DEAD_ZONE_M
+from kinesight.interfaces.stages import Planner, Planners
+from kinesight.language.chat import ChatClient, ChatConfig
+from kinesight.language.consult import chat_note, consult, fallback_note
+from kinesight.language.messages import Message
+from kinesight.language.prompts import planner_question, planner_rules
+from kinesight.language.replies import read_plan
+from kinesight.planning.offsets import OffsetSource, OffsetSources
+from kinesight.types.arrays import Image, Point
+from kinesight.types.case import Case
+from kinesight.types.errors import KinesightError, UnknownName, UsageError
+from kinesight.types.observation import Observation, ViewRequest
+from kinesight.types.plan import Feedback, SpatialPlan
+
+
+@dataclass(frozen=True, slots=True)
+class ChatPlannerConfig:
+    """Which model plans, and what of its answers is believed."""
+
+    chat: ChatConfig
+    longest_m: float = 2.0
+    """Rows of a greater distance are beyond every arm; a plan with one counts as unreadable."""
+    corrections: int = 1
+    """How often an unreadable answer is sent back with the reason."""
+    size: int = 336
+    """Height and width of the picture that is requested; an agent may render another size for all stages."""
+
+    def __post_init__(self) -> None:
+        if self.longest_m <= 0 or self.corrections < 0 or self.size < 1:
+            raise UsageError(
+                f"longest_m and size must be positive and corrections not negative, got {self.longest_m}, "
+                f"{self.size} and {self.corrections}"
+            )
+
+    def build(self, fallback: Planners, offsets: OffsetSources | None = None) -> "ChatPlanners":
+        """Planners for all cases, with one client; a missing package or key is an error here."""
+        return ChatPlanners(self, self.chat.build(), fallback, offsets)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatPlanners:
+    """`Planners`: one chat client for all cases, and each case's own fallback and source of offsets."""
+
+    config: ChatPlannerConfig
+    client: ChatClient
+    fallback: Planners
+    offsets: OffsetSources | None = None
+
+    @property
+    def privileged(self) -> tuple[str, ...]:
+        offsets = () if self.offsets is None else self.offsets.privileged
+        return tuple(sorted({*self.fallback.privileged, *offsets}))
+
+    def for_case(self, case: Case) -> Planner:
+        offsets = None if self.offsets is None else self.offsets.for_case(case)
+        return ChatPlanner(self.config, self.client, case.camera, self.fallback.for_case(case), offsets)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatPlanner:
+    """A `Planner` in the plan frame of one camera."""
+
+    config: ChatPlannerConfig
+    client: ChatClient
+    camera: str
+    """The view that the model is shown and whose axes the directions follow."""
+    fallback: Planner
+    """Plans where the model's answer cannot be used."""
+    offsets: OffsetSource | None = None
+    """Without one the model has to judge distances by eye."""
+
+    @property
+    def request(self) -> ViewRequest:
+        """The camera's picture, and what fallback and offsets need."""
+        others = [self.fallback.request, *([] if self.offsets is None else [self.offsets.request])]
+        cameras = dict.fromkeys([self.camera, *(name for other in others for name in other.cameras)])
+        return ViewRequest(
+            tuple(cameras),
+            self.config.size,
+            self.config.size,
+            depth=any(other.depth for other in others),
+            segmentation=any(other.segmentation for other in others),
+            scene=any(other.scene for other in others),
+        )
+
+    @property
+    def privileged(self) -> tuple[str, ...]:
+        offsets = () if self.offsets is None else self.offsets.privileged
+        return tuple(sorted({*self.fallback.privileged, *offsets}))
+
+    def plan(
+        self, observation: Observation, instruction: str, feedback: Feedback | None = None
+    ) -> SpatialPlan:
+        """The model's plan, or the fallback's; the notes say which and why."""
+        picture = self._picture(observation)
+        try:
+            offsets_m = {} if self.offsets is None else self.offsets.measure(observation)
+            consulted = consult(
+                self.client,
+                planner_messages(picture, instruction, offsets_m, feedback),
+                partial(read_plan, longest_m=self.config.longest_m),
+                self.config.corrections,
+            )
+        except UsageError:
+            raise  # a wrong set-up would otherwise look like an endpoint that always fails
+        except KinesightError as error:
+            plan = self.fallback.plan(observation, instruction, feedback)
+            note = fallback_note(f"plan of {type(self.fallback).__name__} instead", error)
+            return replace(plan, notes=(note, *plan.notes))
+        return replace(consulted.result, notes=(chat_note(self.config.chat.model, "plan", consulted.values),))
+
+    def _picture(self, observation: Observation) -> Image:
+        if self.camera not in observation.views:
+            raise UnknownName("view of the observation", self.camera, observation.views)
+        rgb = observation.views[self.camera].rgb
+        if rgb is None:
+            raise UsageError(
+                f"The chat planner needs a picture of {self.camera!r}; request it with rgb=True."
+            )
+        return rgb
+
+
+def planner_messages(
+    picture: Image, instruction: str, offsets_m: Mapping[str, Point], feedback: Feedback | None = None
+) -> tuple[Message, ...]:
+    """What the model is asked: the rules, then one picture [y x 3] with the question."""
+    return (
+        Message("system", planner_rules(DEAD_ZONE_M)),
+        Message("user", planner_question(instruction, offsets_m, feedback), (picture,)),
+    )
