@@ -15,4 +15,4 @@ compile() {
 }
 
 compile -c requirements/pins.in -o requirements/core.txt "$@"
-compile -c requirements/core.txt --extra dev -o requirements/dev.txt "$@"
+compile -c requirements/core.txt --extra dev --extra chat -o requirements/dev.txt "$@"

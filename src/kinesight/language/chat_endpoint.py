@@ -72,11 +72,11 @@ class Endpoint:
             base_url=base_url,
             timeout=timeout_s,
             max_retries=0,
-            # The client would fill in a key from its own environment variables.
-            default_headers=None if key else {"Authorization": openai.Omit()},  # pyright: ignore[reportArgumentType]
             # Pictures go to the address that was given and to no other.
             http_client=openai.DefaultHttpxClient(follow_redirects=False),
         )
+        # Without a key of ours, none that the client may find elsewhere.
+        self._headers = {} if key else {"Authorization": openai.Omit()}
 
     def close(self) -> None:
         self._client.close()
@@ -102,7 +102,8 @@ class Endpoint:
     def _body(self, request: Mapping[str, Any]) -> bytes:
         deadline = time.monotonic() + self.timeout_s
         body = bytearray()
-        with self._client.chat.completions.with_streaming_response.create(**request) as response:
+        send = self._client.chat.completions.with_streaming_response.create
+        with send(**request, extra_headers=self._headers) as response:
             for piece in response.iter_bytes():
                 body += piece
                 if len(body) > LARGEST_BODY:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
+from jaxtyping import UInt8
 
 from kinesight.types.arrays import Image
 from kinesight.types.errors import UsageError
@@ -61,7 +62,7 @@ def data_url(image: Image, pictures: PictureConfig) -> str:
     return f"data:image/{pictures.format};base64,{base64.b64encode(data).decode()}"
 
 
-def enlarged(image: Image, least_side: int) -> Image:
+def enlarged(image: Image, least_side: int) -> UInt8[np.ndarray, "height width 3"]:
     """The picture itself if its shorter side is long enough, otherwise interpolated up to it."""
     height, width = image.shape[:2]
     scale = least_side / min(height, width)
