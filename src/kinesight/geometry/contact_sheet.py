@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from kinesight.types.arrays import Image, Video
+from kinesight.types.arrays import Video
 
 MARGIN = 4
 CAPTION = 22
@@ -34,8 +34,13 @@ def contact_sheet(frames: Video, columns: int, tile_height: int) -> UInt8[np.nda
     return sheet
 
 
-def chosen_frames(first: Image, frames: Video, most: int) -> Video:
-    """The first picture and at most `most` of the frames, evenly chosen, the last among them [t y x 3]."""
+def chosen_frames(
+    first: UInt8[np.ndarray, "height width 3"], frames: Video, most: int
+) -> UInt8[np.ndarray, "shown y x 3"]:
+    """The first picture, in the frames' size, and at most `most` of the frames [t y x 3].
+
+    They are evenly chosen, the last always among them.
+    """
     count = min(most, len(frames))
     chosen = np.rint(np.linspace(len(frames) - 1, 0, count)).astype(int)[::-1]
     height, width = frames.shape[1:3]

@@ -1,0 +1,255 @@
+"""The planner against a real server: whose plan it is, what was shown, and what the notes tell."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from chat_server import PLAN, breaks_off, fails, hangs, says, sends
+
+from kinesight.interfaces.stages import Planner, Planners
+from kinesight.language.chat import ChatConfig
+from kinesight.language.chat_errors import KeyMissing
+from kinesight.language.consult import chat_totals
+from kinesight.language.plan_text import parse_plan
+from kinesight.planning.chat import ChatPlanner, ChatPlannerConfig, ChatPlanners
+from kinesight.planning.offsets import OffsetSource, SceneOffsets, SceneOffsetSources
+from kinesight.types.camera import Camera
+from kinesight.types.case import Case
+from kinesight.types.decision import Event
+from kinesight.types.errors import DataError, UsageError
+from kinesight.types.note import Note
+from kinesight.types.observation import Observation, Scene, View, ViewRequest
+from kinesight.types.plan import Feedback, PlanRow, SpatialPlan
+
+pytestmark = pytest.mark.extra
+OWN = SpatialPlan((PlanRow("push", (0, 0, -1), 0.3),), notes=(Note("own", "measured"),))
+CASE = Case("toy", "push", 3, "corner")
+UNKNOWN_VERB = "Plan:\n1. teleport [1, 0, 0] [0.10]"
+
+
+class Fallback:
+    """Plans as `OWN`; needs the scene and another camera."""
+
+    request = ViewRequest(("side",), 1, 1, rgb=False, depth=True, scene=True)
+    privileged = ("scene",)
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Feedback | None]] = []
+
+    def for_case(self, case: Case) -> Planner:
+        return self
+
+    def plan(
+        self, observation: Observation, instruction: str, feedback: Feedback | None = None
+    ) -> SpatialPlan:
+        self.asked.append((instruction, feedback))
+        return OWN
+
+
+class BlindOffsets:
+    """A source whose measurement fails, as one from pictures may."""
+
+    request = ViewRequest(segmentation=True)
+    privileged = ("segmentation",)
+
+    def measure(self, observation: Observation) -> dict[str, np.ndarray]:
+        raise DataError("the target is out of view")
+
+
+@pytest.fixture
+def seen(picture) -> Observation:
+    """The camera stands in the world's axes: x right, y down, z forward."""
+    camera = Camera("corner", np.array([[50.0, 0, 16], [0, 50, 12], [0, 0, 1]]), np.eye(4), 24, 32)
+    points = {"gripper": np.zeros(3), "target": np.array([0.1, 0.2, 0.3]), "goal": np.array([0.1, 0.2, 0.5])}
+    proprio = np.array([0, 0, 0, 0, 0, 0, 1, 1.0])
+    return Observation(5, "push it", {"corner": View(camera, picture)}, proprio, Scene(points, np.zeros(1)))
+
+
+@pytest.fixture
+def planner(asking):
+    """`planner(server, setting of the chat=…, offsets=…)`"""
+
+    def make(server, offsets: OffsetSource | None = None, corrections: int = 1, **changes) -> ChatPlanner:
+        client = asking(server, **changes).client
+        config = ChatPlannerConfig(client.config, corrections=corrections)
+        return ChatPlanner(config, client, "corner", Fallback(), offsets)
+
+    return make
+
+
+def test_the_answer_is_the_plan_and_the_fallback_is_not_asked(serve, planner, seen):
+    server = serve(says(PLAN))
+    made = planner(server, price_in=1.0, price_out=2.0)
+    plan = made.plan(seen, "open the door", Feedback("start"))
+    assert isinstance(made, Planner)
+    assert plan == parse_plan(PLAN), "notes do not count"
+    assert made.fallback.asked == []
+    (note,) = plan.notes
+    assert (note.kind, note.reason) == ("chat", "plan by toy, 1 question, 812 + 40 tokens")
+    assert note.values["cost"] == pytest.approx(812e-6 + 80e-6)
+
+
+def test_the_model_is_shown_the_picture_the_task_and_the_reason(serve, planner, seen, picture):
+    server = serve(says(PLAN))
+    planner(server, pictures=replace(ChatConfig("toy").pictures, least_side=0)).plan(
+        seen, "open the door", Feedback("stuck: moved 0.4 mm", ("move",))
+    )
+    (request,) = server.requests
+    assert np.array_equal(request.pictures[0], picture)
+    assert len(request.pictures) == 1
+    rules, question = request.texts
+    assert "- x: + is to the left" in rules
+    for part in ("open the door", "stuck: moved 0.4 mm", "Done so far: move"):
+        assert part in question
+    assert "Measured" not in question
+
+
+def test_measured_offsets_are_told_along_the_plan_axes(serve, planner, seen):
+    server = serve(says(PLAN))
+    planner(server, SceneOffsets("corner")).plan(seen, "open the door")
+    question = server.requests[0].texts[1]
+    approach = (
+        "- from the gripper to the target: x -0.100 (right), y -0.200 (down), z -0.300 (forward); "
+        "distance 0.374"
+    )
+    assert approach in question
+    assert "x 0.000, y 0.000, z -0.200 (forward); distance 0.200" in question
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        (says(UNKNOWN_VERB), "UnreadableReply: plan line 2: expected one of the verbs"),
+        (says("I'm sorry, I can't help with that."), "UnreadableReply: plan line 1: expected the header"),
+        (says("Cannot: too dark"), "RefusedReply: the planner declined: too dark"),
+        (says(None, refusal="no"), "RefusedReply"),
+        (says("Plan:\n1. mo", "length"), "TruncatedReply"),
+        (sends(b'{"choi'), "MalformedReply"),
+        (breaks_off, "EndpointError: no connection"),
+        (hangs, "EndpointError: no answer from"),
+        (fails(500, "broken"), "EndpointError: .* status 500: broken"),
+        (fails(429, Retry_After="3600"), "EndpointError: .* status 429"),
+    ],
+)
+def test_whatever_goes_wrong_the_fallback_plans_and_the_note_says_why(
+    serve, planner, seen, behaviour, reason
+):
+    made = planner(serve(behaviour), timeout_s=0.3, attempts=2)
+    plan = made.plan(seen, "open the door", Feedback("start"))
+    assert plan == OWN
+    assert made.fallback.asked == [("open the door", Feedback("start"))]
+    note, own = plan.notes
+    assert note.kind == "fallback"
+    assert note.reason.startswith("plan of Fallback instead: ")
+    assert "\n" not in note.reason
+    assert re.search(reason, note.reason)
+    assert own.kind == "own", "what the fallback tells is kept"
+    assert note.values["requests"] >= 1
+
+
+def test_nobody_there(planner, seen):
+    plan = planner("http://127.0.0.1:9/v1").plan(seen, "open the door")
+    assert plan == OWN
+    assert plan.notes[0].values == {"asked": 1.0, "requests": 4.0}
+
+
+def test_an_unreadable_answer_is_sent_back_once_with_the_reason(serve, planner, seen):
+    server = serve(says(UNKNOWN_VERB), says(PLAN))
+    plan = planner(server).plan(seen, "open the door")
+    assert plan == parse_plan(PLAN)
+    assert plan.notes[0].reason == "plan by toy, 2 questions, 1624 + 80 tokens"
+    rules, question, answer, problem = server.requests[1].texts
+    assert [rules, question] == server.requests[0].texts
+    assert answer == UNKNOWN_VERB
+    assert "got 'teleport'" in problem
+    assert len(server.requests[1].pictures) == 1
+
+
+@pytest.mark.parametrize("corrections", [0, 1, 3])
+def test_corrections_are_bounded_and_paid_for(serve, planner, seen, corrections):
+    server = serve(says(UNKNOWN_VERB))
+    plan = planner(server, corrections=corrections).plan(seen, "open the door")
+    assert len(server.requests) == corrections + 1
+    assert plan.notes[0].values["tokens_in"] == 812 * (corrections + 1)
+
+
+def test_an_offset_that_cannot_be_measured_is_a_failure_like_others(serve, planner, seen):
+    server = serve(says(PLAN))
+    plan = planner(server, BlindOffsets()).plan(seen, "open the door")
+    assert plan == OWN
+    assert plan.notes[0].reason.endswith("DataError: the target is out of view")
+    assert not server.requests
+
+
+def test_the_same_scene_is_asked_about_once(serve, planner, seen):
+    server = serve(says(PLAN))
+    plans = [planner(server).plan(seen, "open the door", Feedback("start")) for _ in range(3)]
+    assert len(server.requests) == 1
+    assert plans[1].notes == plans[2].notes, "a repeated episode tells the same"
+    assert "1 from the cache" in plans[1].notes[0].reason
+    planner(server).plan(seen, "open the door", Feedback("stuck"))
+    assert len(server.requests) == 2
+
+
+def test_an_episodes_costs_are_sums_over_its_events(serve, planner, seen):
+    server = serve(says(PLAN), fails(400), says(UNKNOWN_VERB), says(PLAN))
+    made = planner(server, price_in=1.0, price_out=1.0)
+    plans = [made.plan(seen, "open the door", Feedback(reason)) for reason in ("start", "stuck", "again")]
+    notes = [note for plan in plans for note in plan.notes]
+    totals = chat_totals(notes)
+    assert totals["chat_asked"] == totals["chat_requests"] == len(server.requests) == 4
+    assert totals["chat_tokens_in"] == 3 * 812
+    assert totals["chat_cost"] == pytest.approx(3 * 852e-6)
+    assert chat_totals([Note("own", "measured", {"x": 1.0})]) == {}
+
+
+def test_notes_become_events_of_an_episode(serve, planner, seen):
+    """The line that an agent needs; reasons reach `results.json` as they are."""
+    plan = planner(serve(fails(400, "no such model"))).plan(seen, "open the door")
+    events = [Event(seen.step, note.kind, note.reason) for note in plan.notes]
+    assert [event.kind for event in events] == ["fallback", "own"]
+    assert "status 400: no such model" in events[0].reason
+
+
+class TestSetUp:
+    def test_it_asks_for_what_all_its_parts_need(self, planner):
+        made = planner("http://127.0.0.1:9/v1", BlindOffsets())
+        request = made.request
+        assert request.cameras == ("corner", "side")
+        assert request.rgb
+        assert (request.depth, request.segmentation, request.scene) == (True, True, True)
+        assert made.privileged == ("scene", "segmentation")
+
+    def test_a_wrong_set_up_is_no_reason_to_fall_back(self, serve, planner, seen):
+        made = planner(serve(says(PLAN)), SceneOffsets("corner"))
+        for wrong, message in (
+            (replace(seen, views={}), "'corner'"),
+            (replace(seen, views={"corner": View(seen.views["corner"].camera)}), "rgb=True"),
+            (replace(seen, scene=None), "scene=True"),
+        ):
+            with pytest.raises(UsageError, match=message):
+                made.plan(wrong, "open the door")
+        assert made.fallback.asked == []
+
+    def test_planners_share_a_client_and_declare_every_privilege(self, serve, asking, seen):
+        server = serve(says(PLAN))
+        client = asking(server).client
+        planners = ChatPlanners(ChatPlannerConfig(client.config), client, Fallback(), SceneOffsetSources())
+        assert isinstance(planners, Planners)
+        assert planners.privileged == ("scene",)
+        one, other = planners.for_case(CASE), planners.for_case(replace(CASE, camera="side"))
+        assert (one.camera, other.camera) == ("corner", "side")
+        assert one.client is other.client
+        assert one.plan(seen, "open the door") == parse_plan(PLAN)
+
+    def test_building_finds_a_missing_key(self, monkeypatch):
+        monkeypatch.delenv("TOY_KEY", raising=False)
+        config = ChatPlannerConfig(ChatConfig("toy", key_variable="TOY_KEY"))
+        with pytest.raises(KeyMissing, match="TOY_KEY"):
+            config.build(Fallback())
+
+    @pytest.mark.parametrize("changes", [{"longest_m": 0.0}, {"corrections": -1}, {"size": 0}])
+    def test_wrong_settings(self, changes):
+        with pytest.raises(UsageError, match="positive"):
+            ChatPlannerConfig(ChatConfig("toy"), **changes)
