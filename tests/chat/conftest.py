@@ -48,7 +48,7 @@ def asking(tmp_path: Path) -> Iterator[Callable[..., Asking]]:
 
         def make(where: chat_server.ChatServer | str, **changes: Any) -> Asking:
             url = where if isinstance(where, str) else where.url
-            settings = {"model": "toy", "base_url": url, "cache": tmp_path / "cache", "timeout_s": 5.0}
+            settings = {"model": "toy", "base_url": url, "cache": tmp_path / "cache", "timeout_s": 20.0}
             waits: list[float] = []
             client = ChatClient(ChatConfig(**settings | changes), waits.append, random.Random(0))
             stack.callback(client.close)

@@ -168,7 +168,7 @@ class TestTryingAgain:
         later = format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True)
         asked = asking(serve(fails(503, Retry_After=later), says("hi")), backoff_s=0.01)
         asked.client.ask(HELLO)
-        assert 15 < asked.waits_s[0] <= 20
+        assert 10 < asked.waits_s[0] <= 20
 
     def test_who_asks_for_more_than_the_longest_wait_is_given_up(self, serve, asking):
         server = serve(fails(429, Retry_After="3600"), says("hi"))
@@ -196,11 +196,12 @@ class TestTryingAgain:
     @pytest.mark.parametrize("behaviour", [hangs, dribbles])
     def test_too_slow(self, serve, asking, behaviour):
         server = serve(behaviour)
+        client = asking(server, timeout_s=0.3, attempts=2).client
         began = time.perf_counter()
         with pytest.raises(EndpointError, match=r"from .* within 0\.3 s"):
-            asking(server, timeout_s=0.3, attempts=2).client.ask(HELLO)
+            client.ask(HELLO)
         assert len(server.requests) == 2
-        assert time.perf_counter() - began < 3
+        assert 0.6 <= time.perf_counter() - began < 10
 
     def test_the_bound_of_a_question_follows_from_its_settings(self):
         config = ChatConfig("toy", timeout_s=10.0, attempts=3, longest_wait_s=5.0)

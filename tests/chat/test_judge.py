@@ -9,10 +9,12 @@ from chat_server import breaks_off, fails, hangs, says
 from kinesight.critics.chat_judge import UNKNOWN, ChatJudge, ChatJudgeConfig
 from kinesight.geometry.contact_sheet import CAPTION, MARGIN, chosen_frames, contact_sheet
 from kinesight.interfaces.stages import Critic
+from kinesight.language.chat import ChatConfig
 from kinesight.language.messages import PictureConfig
 from kinesight.language.prompts import EXAMPLE
 from kinesight.types.errors import UsageError
 from kinesight.types.observation import Observation
+from kinesight.types.serial import from_json, to_json
 from kinesight.types.video import ImaginedVideo
 
 pytestmark = pytest.mark.extra
@@ -95,7 +97,8 @@ def test_without_a_plan_it_is_not_asked_about_one(serve, judge, video):
     ],
 )
 def test_without_an_answer_the_default_holds_and_says_so(serve, judge, video, behaviour, name, default):
-    made = judge(serve(behaviour), {"attempts": 2, "timeout_s": 0.3}, without_answer=default)
+    patience = {"attempts": 2, "timeout_s": 0.3 if behaviour is hangs else 20.0}
+    made = judge(serve(behaviour), patience, without_answer=default)
     verdict = made.judge(video, SEEN)
     assert verdict.ok == (default == "accept")
     assert (verdict.score, verdict.terms) == (UNKNOWN, {"answered": 0.0})
@@ -123,6 +126,11 @@ def test_another_video_is_another_question(serve, judge, video):
 def test_wrong_settings(judge, changes):
     with pytest.raises(UsageError, match="positive"):
         judge("http://127.0.0.1:9/v1", **changes)
+
+
+def test_settings_survive_a_recipes_file():
+    config = ChatJudgeConfig(ChatConfig("toy"), "frames", without_answer="reject")
+    assert from_json(ChatJudgeConfig, to_json(config)) == config
 
 
 class TestContactSheet:
