@@ -3,16 +3,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kinesight.envs.catalogue import tasks
 from kinesight.geometry.plan_frame import offset_to_row, offset_to_world
 from kinesight.interfaces.stages import Planner
 from kinesight.planning.geometric import GeometricPlanner
-from kinesight.planning.task_motions import TASK_MOTIONS
+from kinesight.planning.task_motions import TASK_MOTIONS, TaskMotion, way_left
 from kinesight.types.errors import UnknownName, UsageError
 from kinesight.types.observation import Observation, Scene, View
 from kinesight.types.plan import Feedback, SpatialPlan
 
-GRASPS = ("basketball", "shelf-place", "hammer", "assembly")
 TASKS = tuple(TASK_MOTIONS)
+TOUCHING = tuple(task for task, motion in TASK_MOTIONS.items() if not motion.moves_hand)
+WAY_M = np.array([0.3, 0.25, 0.2])
 
 
 def observed(camera, gripper, target, goal, gripper_open=1.0) -> Observation:
@@ -31,7 +33,7 @@ def places(task: str):
     """Gripper at the contact, target and goal far from it, with the task's own offsets taken out."""
     motion = TASK_MOTIONS[task]
     target = np.array([0.1, 0.6, 0.1])
-    goal = target + np.array([0.3, 0.0, 0.2]) - motion.goal_offset_m
+    goal = target + WAY_M - motion.goal_offset_m
     return target + motion.contact_m, target, goal
 
 
@@ -39,9 +41,25 @@ def verbs(plan: SpatialPlan) -> list[str]:
     return [row.verb for row in plan.rows]
 
 
-def test_the_tasks_are_the_eleven_of_the_paper():
-    assert len(TASKS) == 11
-    assert tuple(task for task, motion in TASK_MOTIONS.items() if motion.grasps) == GRASPS
+def test_every_task_of_the_simulator_has_a_motion():
+    assert sorted(TASKS) == sorted(tasks("metaworld"))
+
+
+@pytest.mark.parametrize(("axes", "kept"), [("z", (0, 0, 1)), ("xy", (1, 1, 0)), ("xyz", (1, 1, 1))])
+def test_only_the_axes_of_the_success_test_are_left_to_go(axes, kept):
+    motion = TaskMotion("push", (0.0, 0.0, 0.0), 0.02, goal_offset_m=(0.0, 0.0, 0.1), axes=axes)
+    way = way_left(motion, np.array([[0.1, 0.2, 0.3], [0.0, 0.0, 0.0]]), np.array([1.0, 1.0, 1.0]))
+    assert way == pytest.approx(np.array([[0.9, 0.8, 0.8], [1.0, 1.0, 1.1]]) * kept)
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if TASK_MOTIONS[task].moves_hand])
+def test_where_the_hand_goes_the_target_does_not_matter(task, camera):
+    hand, goal = np.array([0.0, 0.6, 0.2]), np.array([0.3, 0.6, 0.0])
+    plans = [planned(task, camera, hand, target, goal) for target in (hand, goal, -goal)]
+    assert verbs(plans[0]) == ["reach"]
+    assert plans[0].rows[0].direction == (-1, -1, 0), "right and down"
+    assert plans[0] == plans[1] == plans[2]
+    assert planned(task, camera, goal + 0.02, hand, goal) == SpatialPlan(())
 
 
 def test_is_a_planner_that_asks_for_no_picture():
@@ -52,7 +70,7 @@ def test_is_a_planner_that_asks_for_no_picture():
     assert not any((request.rgb, request.depth, request.segmentation))
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", TOUCHING)
 class TestEveryTask:
     def test_from_afar_the_whole_plan(self, task, camera):
         contact, target, goal = places(task)
@@ -61,8 +79,9 @@ class TestEveryTask:
         assert verbs(plan) == ["move", *(["grasp"] if motion.grasps else []), motion.verb]
         assert plan.rows[0].direction == (1, -1, 0), "left and down"
         assert plan.rows[0].distance_m == pytest.approx(np.hypot(0.2, 0.1))
-        assert plan.rows[-1].direction == (-1, 1, 0), "right and up"
-        assert plan.rows[-1].distance_m == pytest.approx(np.hypot(0.3, 0.2))
+        right, forward, up = (axis in motion.axes for axis in "xyz")
+        assert plan.rows[-1].direction == (-right, up, -forward)
+        assert plan.rows[-1].distance_m == pytest.approx(np.linalg.norm(WAY_M * [right, forward, up]))
 
     def test_at_the_target_no_approach(self, task, camera):
         contact, target, goal = places(task)
@@ -122,7 +141,7 @@ def test_the_dead_zone_is_a_setting(camera):
     assert offset_to_row(np.zeros(3), "move").direction == (0, 0, 0)
 
 
-def test_unknown_tasks_name_the_eleven():
+def test_unknown_tasks_name_the_known_ones():
     with pytest.raises(UnknownName, match=r"Did you mean 'door-open'\?.*assembly.*shelf-place"):
         GeometricPlanner("door-opn", "corner")
 

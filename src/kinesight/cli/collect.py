@@ -18,6 +18,7 @@ def collect(
     full_view: bool = False,
     starts: Names = "standard,shifted",
     noise_std: float = 0.0,
+    recovery: Names = "none",
     hold_steps: int = 0,
     first_seed: int = 1000,
     workers: Workers = 0,
@@ -36,6 +37,7 @@ def collect(
         full_view: the cameras' whole view instead of the task's crop window
         starts: standard, shifted or both, dealt to the seeds of a task in turn
         noise_std: noise on the executed actions; the labels stay the expert's
+        recovery: push, slip, stop: disturb the expert and record its correction; none stays plain
         hold_steps: steps kept after the first success
         first_seed: seeds of demonstrations begin here
         workers: processes
@@ -59,6 +61,7 @@ def collect(
         crop=not full_view,
         starts=arguments.names(starts),
         noise_std=noise_std,
+        recovery=arguments.names(recovery),
         hold_steps=hold_steps,
         first_seed=first_seed,
     )

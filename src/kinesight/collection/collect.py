@@ -7,7 +7,7 @@ A collection that was killed goes on to the same files, with any number of worke
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 from kinesight.agents.episode import run_episode
 from kinesight.collection.plan import AttemptPlan
 from kinesight.collection.recorder import Recorder
+from kinesight.collection.recovery import DISTURBANCES, MOST_STEPS, PLAIN, Disturbed
 from kinesight.data.episodes import DatasetInfo, Episode, EpisodeStore
 from kinesight.data.parallel import ordered_map
 from kinesight.data.progress import ProgressLine
@@ -22,7 +23,7 @@ from kinesight.envs import catalogue
 from kinesight.interfaces.agent import Agent
 from kinesight.interfaces.environment import Environment
 from kinesight.types.case import STARTS, Case
-from kinesight.types.errors import DataError, UsageError
+from kinesight.types.errors import DataError, UsageError, lookup
 from kinesight.types.observation import ViewRequest
 from kinesight.types.serial import differences, to_jsonable
 
@@ -57,6 +58,9 @@ class CollectionConfig:
     first_seed: int = 1000
     hold_steps: int = 0
     """Steps recorded after the first success."""
+    recovery: tuple[str, ...] = (PLAIN,)
+    """Kinds of disturbance to recover from (see collection/recovery.py), dealt to the seeds in turn,
+    each with every start; "none" leaves an episode plain."""
     limit: int = 500
     only_successes: bool = True
     fps: float = 80.0
@@ -71,6 +75,12 @@ class CollectionConfig:
             raise UsageError(f"A collection needs episodes >= 1, hold_steps >= 0 and limit >= 1: {self}")
         if not self.starts or not set(self.starts) <= set(STARTS):
             raise UsageError(f"starts must be some of {', '.join(STARTS)}, got {self.starts}.")
+        if not self.recovery:
+            raise UsageError(f"recovery must name a kind of disturbance or {PLAIN!r}, got none.")
+        for kind in self.recovery:
+            lookup("kind of recovery", kind, {PLAIN: None, **DISTURBANCES})
+        if set(self.recovery) != {PLAIN} and not self.scene:
+            raise UsageError("recovery places the hand beside the target; it needs scene=True.")
 
     def request(self) -> ViewRequest:
         return ViewRequest(
@@ -86,7 +96,12 @@ class CollectionConfig:
 
     def case(self, task: str, seed: int) -> Case:
         start = self.starts[(seed - self.first_seed) % len(self.starts)]
-        return Case(self.env, task, seed, self.cameras[0], start, split="train")
+        split = "train" if self.disturbance(seed) == PLAIN else "recovery"
+        return Case(self.env, task, seed, self.cameras[0], start, split)
+
+    def disturbance(self, seed: int) -> str:
+        """The kind that the seed is dealt: it changes when every start has had its turn."""
+        return self.recovery[(seed - self.first_seed) // len(self.starts) % len(self.recovery)]
 
 
 def collect(
@@ -124,12 +139,26 @@ def collect(
 def record_episode(
     config: CollectionConfig, make_environment: MakeEnvironment, make_expert: MakeExpert, case: Case
 ) -> Episode:
-    """The expert's episode of a case; `text["succeeded"]` tells how it ended."""
+    """The expert's episode of a case; `text["succeeded"]` tells how it ended.
+
+    `text["recovery"]` tells what happened before, where it begins in a disturbed state.
+    """
     recorder = Recorder(config.request(), {"noise_std": config.noise_std})
-    environment = make_environment(case, config.limit)
     agent = make_expert(config.env, case, config.noise_std)
+    kind = config.disturbance(case.seed)
+    if kind == PLAIN:
+        environment = make_environment(case, config.limit)
+        run_episode(environment, agent, (recorder,), hold_steps=config.hold_steps)
+        return recorder.episode()
+    environment = Disturbed(
+        make_environment(case, 2 * config.limit + MOST_STEPS),
+        make_expert(config.env, case, 0.0),
+        kind,
+        config.limit,
+    )
     run_episode(environment, agent, (recorder,), hold_steps=config.hold_steps)
-    return recorder.episode()
+    episode = recorder.episode()
+    return replace(episode, text={**episode.text, "recovery": to_jsonable(environment.disturbance)})
 
 
 def _open(
@@ -151,7 +180,11 @@ def _open(
         )
         return EpisodeStore.create(path, info)
     store = EpisodeStore(path)
-    if differing := differences(store.info.collector, collector):
+    # A data set of before a setting was there was made as the setting's default makes it.
+    defaults = {
+        field.name: to_jsonable(field.default) for field in fields(config) if field.default is not MISSING
+    }
+    if differing := differences({**defaults, **store.info.collector}, collector):
         raise DataError(
             f"{path} holds a data set of another collection: {'; '.join(differing)}. Name another folder, or "
             "the same settings to complete it."

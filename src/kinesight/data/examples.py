@@ -4,14 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from kinesight.data.readers import Catalog
-from kinesight.types.errors import UnknownName, UsageError
+from kinesight.types.errors import DataError, UnknownName, UsageError
 from kinesight.types.windows import EpisodeBounds
 
 KEYFRAME = "keyframe"
 """A stored or derived key of T + 1 booleans; where there is one, it stands in for `Episode.keyframes`."""
+FINE = "fine"
+"""A stored or derived key of T + 1 booleans: whether the frame lies in a fine-manipulation interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class ExampleTable:
     instructions: tuple[str, ...]
     keyframes: Int[np.ndarray, "episodes n"] | None
     cameras: int
+    fine: Bool[np.ndarray, "episodes t"] | None = None
+    """False after an episode's end."""
 
     def draw(
         self, generator: np.random.Generator, size: int
@@ -38,7 +42,8 @@ class ExampleTable:
 
     def bounds(self, episodes: Int[np.ndarray, "b"]) -> EpisodeBounds:
         keyframes = None if self.keyframes is None else self.keyframes[episodes]
-        return EpisodeBounds(self.lengths[episodes], keyframes)
+        fine = None if self.fine is None else self.fine[episodes]
+        return EpisodeBounds(self.lengths[episodes], keyframes, fine)
 
 
 def make_table(catalog: Catalog, cameras: int, task_weights: Mapping[str, float] | None) -> ExampleTable:
@@ -51,7 +56,24 @@ def make_table(catalog: Catalog, cameras: int, task_weights: Mapping[str, float]
         keyframes = np.full((len(frames), max(map(len, frames))), -1)
         for row, each in zip(keyframes, frames, strict=True):
             row[: len(each)] = each
-    return ExampleTable(lengths, np.cumsum(shares), tuple(m.instruction for m in metas), keyframes, cameras)
+    instructions = tuple(meta.instruction for meta in metas)
+    return ExampleTable(lengths, np.cumsum(shares), instructions, keyframes, cameras, _fine(catalog, lengths))
+
+
+def _fine(catalog: Catalog, lengths: Int[np.ndarray, "episodes"]) -> Bool[np.ndarray, "episodes t"] | None:
+    """None where no episode has the key; that some lack it is an error."""
+    has = np.array([FINE in catalog.stores[s].layout(i) for s, i in catalog.places])
+    if not has.any():
+        return None
+    if not has.all():
+        store, index = catalog.places[int(np.argmin(has))]
+        raise DataError(
+            f"{catalog.stores[store].path}, episode {index} lacks the key {FINE!r} of the others."
+        )
+    fine = np.zeros((len(lengths), lengths.max() + 1), bool)
+    for episode, length in enumerate(lengths):
+        fine[episode, : length + 1] = catalog.read(FINE, episode, 0, int(length) + 1)
+    return fine
 
 
 def _keyframes(catalog: Catalog, episode: int) -> Sequence[int] | np.ndarray:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kinesight.geometry.plan_frame import DEAD_ZONE_M
-from kinesight.planning.task_motions import TASK_MOTIONS, TaskMotion, holds, rows_left
+from kinesight.planning.task_motions import TASK_MOTIONS, TaskMotion, holds, moved_point, rows_left, way_left
 from kinesight.types.camera import Camera
 from kinesight.types.errors import UnknownName, UsageError, lookup
 from kinesight.types.observation import Observation, Scene, ViewRequest
@@ -66,7 +66,8 @@ def plan_scene(
 ) -> SpatialPlan:
     """The rows that are left of a task in a scene whose gripper is open by `gripper_open` (0 … 1)."""
     gripper, target, goal = (lookup("scene point", name, scene.points) for name in SCENE_POINTS)
-    held = holds(task, gripper[None], np.array([gripper_open]), target[None])[0]
-    approach_m = target + task.contact_m - gripper
-    remaining_m = goal + task.goal_offset_m - target
+    moved = moved_point(task, gripper[None], target[None])
+    held = holds(task, gripper[None], np.array([gripper_open]), moved)[0]
+    approach_m = moved[0] + task.contact_m - gripper
+    remaining_m = way_left(task, moved, goal)[0]
     return rows_left(task, approach_m, remaining_m, bool(held), camera, dead_zone_m)

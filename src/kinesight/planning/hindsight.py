@@ -13,7 +13,16 @@ from jaxtyping import Float, Int
 
 from kinesight.geometry.plan_frame import DEAD_ZONE_M
 from kinesight.language.plan_text import encode_plan
-from kinesight.planning.task_motions import TASK_MOTIONS, TaskMotion, distance_to_contact, holds, rows_left
+from kinesight.planning.task_motions import (
+    CLOSED_BELOW,
+    TASK_MOTIONS,
+    TaskMotion,
+    distance_to_contact,
+    holds,
+    moved_point,
+    rows_left,
+    way_left,
+)
 from kinesight.types.arrays import Point
 from kinesight.types.camera import Camera
 from kinesight.types.errors import lookup
@@ -44,6 +53,7 @@ def hindsight_plans(
     `camera`.
     """
     motion = lookup("task with hindsight plans", task, TASK_MOTIONS)
+    target = moved_point(motion, gripper, target)
     contact = contact_frame(motion, gripper, gripper_open, target)
     remaining_m = remaining_way(motion, gripper, target, goal, contact)
     plans = [
@@ -65,20 +75,28 @@ def contact_frame(
     motion: TaskMotion, gripper: Path, gripper_open: Float[np.ndarray, "t"], target: Path
 ) -> int:
     """The frame at which the gripper first held what it then moved."""
-    distance = distance_to_contact(motion, gripper, target)
-    near = distance <= motion.reach_m + NEAR_M
-    at_rest = target[np.argmax(near)]
-    moved = near & (np.linalg.norm(target - at_rest, axis=1) > MOVED_M) & np.maximum.accumulate(near)
-    if not moved.any():
-        return int(np.argmin(distance))
-    first = int(np.argmax(moved))
+    first = first_motion(motion, gripper, gripper_open, target)
+    if first is None:
+        return int(np.argmin(distance_to_contact(motion, gripper, target)))
     lost = np.flatnonzero(~holds(motion, gripper, gripper_open, target)[:first])
-    return int(lost[-1]) + 1 if motion.grasps and len(lost) else first
+    return int(lost[-1] + 1 if len(lost) else 0) if motion.grasps else first
+
+
+def first_motion(
+    motion: TaskMotion, gripper: Path, gripper_open: Float[np.ndarray, "t"], target: Path
+) -> int | None:
+    """The first frame with the gripper near (closed, if it grasps) and the target away from where it lay."""
+    near = distance_to_contact(motion, gripper, target) <= motion.reach_m + NEAR_M
+    at_rest = target[np.argmax(near)]
+    moved = near & (np.linalg.norm(target - at_rest, axis=1) > MOVED_M)
+    if motion.grasps:  # what falls out of an open hand is not carried
+        moved &= gripper_open < CLOSED_BELOW
+    return int(np.argmax(moved)) if moved.any() else None
 
 
 def remaining_way(motion: TaskMotion, gripper: Path, target: Path, goal: Point, contact: int) -> Path:
     """World offset [t 3] in metres from the target to the end of its way, at each frame."""
-    to_goal = goal + motion.goal_offset_m - target
+    to_goal = way_left(motion, target, goal)
     if (np.linalg.norm(to_goal, axis=1) <= motion.done_m).any():
         return to_goal
     if (np.linalg.norm(target[contact:] - target[contact], axis=1) > MOVED_M).any():

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from kinesight.types.errors import UsageError
 
@@ -19,11 +19,13 @@ Frames = tuple[Int[np.ndarray, "b t"], Bool[np.ndarray, "b t"]]
 
 @dataclass(frozen=True, slots=True)
 class EpisodeBounds:
-    """Per example: the last frame of its episode and, where they exist, its key frames."""
+    """Per example: the last frame of its episode and, where they exist, its key frames and fine intervals."""
 
     last: Int[np.ndarray, "b"]
     keyframes: Int[np.ndarray, "b n"] | None = None
     """In rising order, padded on the right with -1."""
+    fine: Bool[np.ndarray, "b t"] | None = None
+    """Whether a frame lies in a fine-manipulation interval; frames past the last one do not."""
 
 
 @runtime_checkable
@@ -88,6 +90,81 @@ class Spread:
         fraction = np.linspace(0.0, 1.0, self.count)
         indices = np.rint(starts[:, None] + fraction * (bounds.last - starts)[:, None])
         return clip_to_episode(indices.astype(starts.dtype), bounds)
+
+
+@dataclass(frozen=True, slots=True)
+class FineSpread:
+    """`count` frames from the start frame to the last one, `rate` times as dense in fine intervals.
+
+    Spatial Policy, "Dataset Construction". Without a fine interval on the way it is `Spread`.
+    """
+
+    count: int
+    rate: float = 5.0
+
+    def __post_init__(self) -> None:
+        _check_rate(self)
+
+    def __call__(
+        self, starts: Int[np.ndarray, "b"], bounds: EpisodeBounds, generator: np.random.Generator
+    ) -> Frames:
+        clock = fine_clock(bounds, self.rate)
+        begin, end = (np.take_along_axis(clock, f[:, None], 1) for f in (starts, bounds.last))
+        readings = begin + np.linspace(0.0, 1.0, self.count) * (end - begin)
+        return clip_to_episode(np.rint(frames_at(clock, readings)).astype(starts.dtype), bounds)
+
+
+@dataclass(frozen=True, slots=True)
+class FineStride:
+    """The start frame and the next ones, `interval` steps apart, in fine intervals `interval / rate` steps.
+
+    Spatial Policy's own sampling, whose clips do not reach to the end of the task; `interval` is the paper's
+    parameter of that name. Frames past the end are invalid.
+    """
+
+    count: int
+    interval: int
+    rate: float = 5.0
+
+    def __post_init__(self) -> None:
+        _check_rate(self)
+        if self.interval < 1:
+            raise UsageError(f"FineStride needs an interval of at least one step, got {self}")
+
+    def __call__(
+        self, starts: Int[np.ndarray, "b"], bounds: EpisodeBounds, generator: np.random.Generator
+    ) -> Frames:
+        clock = fine_clock(bounds, self.rate)
+        begin, end = (np.take_along_axis(clock, f[:, None], 1) for f in (starts, bounds.last))
+        readings = begin + self.interval * np.arange(self.count)
+        indices, _ = clip_to_episode(np.rint(frames_at(clock, readings)).astype(starts.dtype), bounds)
+        return indices, readings <= end
+
+
+def _check_rate(rule: FineSpread | FineStride) -> None:
+    if rule.count < 1 or not (np.isfinite(rule.rate) and rule.rate >= 1):
+        raise UsageError(f"{type(rule).__name__} needs count >= 1 and a finite rate >= 1, got {rule}")
+
+
+def fine_clock(bounds: EpisodeBounds, rate: float) -> Float[np.ndarray, "b t"]:
+    """A clock's reading at every frame: it runs `rate` times as fast between two fine frames, from 0 on.
+
+    Frames evenly spaced on it are `rate` times as dense there.
+    """
+    if bounds.fine is None:
+        raise UsageError("this rule needs a data set with fine intervals; derive the key 'fine' first")
+    fine_steps = bounds.fine[:, :-1] & bounds.fine[:, 1:]
+    return np.pad(np.cumsum(np.where(fine_steps, rate, 1.0), axis=1), ((0, 0), (1, 0)))
+
+
+def frames_at(
+    clock: Float[np.ndarray, "b t"], readings: Float[np.ndarray, "b n"]
+) -> Float[np.ndarray, "b n"]:
+    """The frames, between whole ones where it must be, at which the clock shows these readings."""
+    before = (clock[:, None] <= readings[..., None]).sum(-1) - 1
+    before = np.clip(before, 0, clock.shape[1] - 2)
+    low, high = (np.take_along_axis(clock, before + step, 1) for step in (0, 1))
+    return before + (readings - low) / (high - low)
 
 
 @dataclass(frozen=True, slots=True)
