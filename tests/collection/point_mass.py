@@ -66,7 +66,11 @@ class PointMass:
         return bool(np.linalg.norm(self._position - self._target) < 0.08)
 
     def observe(self, request: ViewRequest) -> Observation:
-        points = {"target": self._target.copy(), "goal": self._target.copy()}
+        points = {
+            "target": self._target.copy(),
+            "goal": self._target.copy(),
+            "gripper": self._position.copy(),
+        }
         return Observation(
             step=self._step,
             instruction=f"go {self.case.task}",

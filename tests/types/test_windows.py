@@ -1,5 +1,7 @@
 """The frame rules as laws: within bounds, uniform where they draw, ends where they promise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,12 +10,15 @@ from hypothesis import strategies as st
 from kinesight.types.errors import UsageError
 from kinesight.types.windows import (
     EpisodeBounds,
+    FineSpread,
+    FineStride,
     GoalWithin,
     NextKeyframes,
     Offsets,
     Spread,
     Take,
     WindowSpec,
+    fine_clock,
 )
 
 
@@ -26,7 +31,11 @@ def starts_and_bounds(draw):
     for row, each in zip(keyframes, last, strict=True):
         chosen = sorted(draw(st.sets(st.integers(0, each), max_size=count)))
         row[: len(chosen)] = chosen
-    return np.array(starts), EpisodeBounds(np.array(last), keyframes)
+    fine = np.zeros((len(last), max(last) + 1), bool)
+    for row, each in zip(fine, last, strict=True):
+        for begin, length in draw(st.lists(st.tuples(st.integers(0, each), st.integers(1, 60)), max_size=3)):
+            row[begin : min(begin + length, each + 1)] = True
+    return np.array(starts), EpisodeBounds(np.array(last), keyframes, fine)
 
 
 RULES = (
@@ -37,6 +46,9 @@ RULES = (
     Spread(8),
     Spread(1),
     NextKeyframes(2),
+    FineSpread(8),
+    FineSpread(1),
+    FineStride(8, 5),
 )
 
 
@@ -95,6 +107,67 @@ def test_spread_runs_from_the_start_to_the_last_frame(data, count):
 
 
 @settings(deadline=None)
+@given(data=starts_and_bounds(), count=st.integers(1, 12), rate=st.sampled_from([1.0, 2.0, 5.0]))
+def test_fine_spread_rises_from_the_start_to_the_last_frame(data, count, rate):
+    starts, bounds = data
+    indices, valid = FineSpread(count, rate)(starts, bounds, np.random.default_rng(0))
+    assert valid.all()
+    assert np.array_equal(indices[:, 0], starts)
+    assert count == 1 or np.array_equal(indices[:, -1], bounds.last)
+    assert np.all(np.diff(indices, axis=1) >= 0)
+
+
+@settings(deadline=None)
+@given(data=starts_and_bounds(), count=st.integers(1, 12), everywhere=st.booleans())
+def test_without_a_contrast_fine_spread_is_spread(data, count, everywhere):
+    starts, bounds = data
+    assert bounds.fine is not None
+    same = replace(bounds, fine=np.full_like(bounds.fine, everywhere))
+    even, _ = Spread(count)(starts, bounds, np.random.default_rng(0))
+    for other, rate in ((same, 5.0), (bounds, 1.0)):
+        indices, _ = FineSpread(count, rate)(starts, other, np.random.default_rng(0))
+        # Halves may be rounded to either side.
+        assert np.abs(indices - even).max() <= 1
+
+
+@pytest.mark.parametrize("rate", [1.0, 2.0, 5.0])
+@pytest.mark.parametrize(("begin", "end"), [(3000, 4000), (0, 2500), (7000, 10_000)])
+def test_fine_frames_are_taken_at_the_rate(rate, begin, end):
+    fine = np.zeros((1, 10_001), bool)
+    fine[0, begin : end + 1] = True
+    bounds = EpisodeBounds(np.array([10_000]), fine=fine)
+    indices, _ = FineSpread(1001, rate)(np.array([0]), bounds, np.random.default_rng(0))
+    inside = ((indices >= begin) & (indices < end)).sum()
+    coarse = 10_000 - (end - begin)
+    assert (inside / (end - begin)) / ((1001 - inside) / coarse) == pytest.approx(rate, rel=0.02)
+
+
+def test_strides_are_a_fifth_of_the_interval_in_fine_phases():
+    fine = np.zeros((2, 101), bool)
+    fine[0, 40:61] = True
+    bounds = EpisodeBounds(np.array([100, 65]), fine=fine)
+    indices, valid = FineStride(9, 10)(np.array([30, 5]), bounds, np.random.default_rng(0))
+    assert list(indices[0]) == [30, 40, 42, 44, 46, 48, 50, 52, 54]
+    assert list(indices[1]) == [5, 15, 25, 35, 45, 55, 65, 65, 65]
+    assert valid.tolist() == [[True] * 9, [True] * 7 + [False] * 2]
+
+
+@settings(deadline=None, max_examples=50)
+@given(data=starts_and_bounds())
+def test_strides_are_even_on_the_fine_clock(data):
+    starts, bounds = data
+    indices, valid = FineStride(6, 10)(starts, bounds, np.random.default_rng(0))
+    assert np.array_equal(indices[:, 0], starts)
+    assert valid[:, 0].all()
+    assert np.all(np.diff(valid.astype(int), axis=1) <= 0), "what follows the end is past it too"
+    clock = fine_clock(bounds, 5.0)
+    shown = np.take_along_axis(clock, indices, 1) - np.take_along_axis(clock, starts[:, None], 1)
+    # A frame is half a step off at most, which is 2.5 on the clock.
+    assert np.all(np.abs(shown - 10 * np.arange(6))[valid] <= 2.5)
+    assert np.all(indices[~valid] == np.broadcast_to(bounds.last[:, None], valid.shape)[~valid])
+
+
+@settings(deadline=None)
 @given(data=starts_and_bounds())
 def test_next_keyframes_are_the_first_ones_after_the_start(data):
     starts, bounds = data
@@ -118,3 +191,10 @@ def test_wrong_rules_are_answered():
         GoalWithin(5, 2)
     with pytest.raises(UsageError, match="key frames"):
         NextKeyframes(1)(np.array([0]), EpisodeBounds(np.array([3])), np.random.default_rng(0))
+    with pytest.raises(UsageError, match="derive the key 'fine'"):
+        FineSpread(4)(np.array([0]), EpisodeBounds(np.array([3])), np.random.default_rng(0))
+    for count, rate in ((0, 5.0), (4, 0.5), (4, float("inf"))):
+        with pytest.raises(UsageError, match="FineSpread needs count >= 1"):
+            FineSpread(count, rate)
+    with pytest.raises(UsageError, match="interval of at least one step"):
+        FineStride(4, 0)
