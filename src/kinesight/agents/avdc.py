@@ -1,0 +1,133 @@
+"""AVDC (Ko et al. 2023, arXiv:2310.08576): imagine a video, read the object's motion from it, move the hand.
+
+No action is learned. An imagined video says how the object will move; optical flow and the depth of the first
+frame turn that into points in space (`geometry/flow_motion.py`), and a plain controller visits them
+(`avdc_pursuit.py`). When the hand has stood still for long enough, everything is made anew from what is seen
+then, at most `max_replans` times: 0 is AVDC, 5 is AVDC-Replan.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from kinesight.agents.avdc_pursuit import Pursuit, PursuitConfig, hand_plan
+from kinesight.agents.spatial_policy import Clock, case_generator
+from kinesight.agents.target_mask import target_mask
+from kinesight.geometry.flow_motion import MotionConfig, ObjectMotion, TargetLost, object_motion
+from kinesight.interfaces.stages import Imaginer
+from kinesight.types.arrays import Point
+from kinesight.types.case import Case
+from kinesight.types.decision import Decision, Event
+from kinesight.types.errors import UsageError
+from kinesight.types.observation import Observation, ViewRequest
+
+
+@dataclass(frozen=True, slots=True)
+class AvdcConfig:
+    """Settings of the loop; values of AVDC's code where it has them."""
+
+    max_replans: int = 5
+    """Plans beyond the first; with 0 there is no re-planning."""
+    timeout_steps: int = 15
+    """Steps without motion, not necessarily in a row, after which a plan is over."""
+    still_mm: float = 1.0
+    """A hand that moves less in a step does not move."""
+    gain: float = 20.0
+    """Action per metre to the set point; Meta-World moves 1 cm for an action of 1."""
+    effort: float = 0.8
+    """Of the gripper, closing and opening."""
+    motion: MotionConfig = field(default_factory=MotionConfig)
+    pursuit: PursuitConfig = field(default_factory=PursuitConfig)
+
+    def __post_init__(self) -> None:
+        if self.max_replans < 0 or self.timeout_steps < 1 or self.still_mm < 0:
+            raise UsageError(f"AVDC needs max_replans >= 0, timeout_steps >= 1, still_mm >= 0, got {self}")
+        if self.gain <= 0 or not 0 < self.effort <= 1:
+            raise UsageError(f"AVDC needs a positive gain and an effort in (0, 1], got {self}")
+
+
+class AvdcAgent:
+    """An `Agent` made of an imaginer and a controller; actions are (x, y, z, gripper) as in Meta-World."""
+
+    def __init__(self, config: AvdcConfig, imaginer: Imaginer, view: ViewRequest) -> None:
+        """`view` gives height, width and crop of the pictures; an imaginer that looks must want the same."""
+        wanted = imaginer.request
+        if wanted.cameras and (wanted.height, wanted.width, wanted.crop) != (
+            view.height,
+            view.width,
+            view.crop,
+        ):
+            raise UsageError(
+                f"The imaginer sees pictures of {wanted.height} x {wanted.width} (crop {wanted.crop}), AVDC is "
+                f"to look at {view.height} x {view.width} (crop {view.crop})."
+            )
+        self.config = config
+        self.imaginer = imaginer
+        self.view = view
+
+    @property
+    def privileged(self) -> tuple[str, ...]:
+        return tuple(sorted({*self.imaginer.privileged, "segmentation"}))
+
+    def reset(self, case: Case) -> None:
+        self._case = case
+        self._generator = case_generator(case)
+        self._pursuit: Pursuit | None = None
+        self._plans = 0
+        self._still = 0
+        self._last: Point | None = None
+        self.imaginer.reset(case)
+
+    def request(self) -> ViewRequest:
+        """Colour, depth and ids when a plan is due; nothing otherwise."""
+        if not self._due():
+            return ViewRequest()
+        return replace(self.view, cameras=(self._case.camera,), rgb=True, depth=True, segmentation=True)
+
+    def act(self, observation: Observation) -> Decision:
+        events: list[Event] = []
+        clock = Clock()
+        hand = observation.proprio[:3].astype(np.float64)
+        if self._due():
+            self._plan(observation, events, clock)
+        if self._last is not None and 1000 * np.linalg.norm(hand - self._last) < self.config.still_mm:
+            self._still += 1
+        self._last = hand
+        if self._pursuit is None:  # never seen the object: stand still until the next look
+            return Decision(np.array([0, 0, 0, self.config.effort], np.float32), tuple(events), clock.seconds)
+        command = self._pursuit.step(hand)
+        motion = np.clip(self.config.gain * (command.set_point - hand), -1, 1)
+        effort = -self.config.effort if command.close else self.config.effort
+        return Decision(np.append(motion, effort).astype(np.float32), tuple(events), clock.seconds)
+
+    def _due(self) -> bool:
+        waited = self._still >= self.config.timeout_steps
+        return not self._plans or (waited and self._plans <= self.config.max_replans)
+
+    def _plan(self, observation: Observation, events: list[Event], clock: Clock) -> None:
+        step, reason = observation.step, "start" if not self._plans else "stood still"
+        self._plans += 1
+        self._still = 0
+        with clock.stage("imagine"):
+            video = self.imaginer.imagine(observation, None, self._generator)
+        events.append(Event(step, "imagine", f"{len(video.frames)} frames", video))
+        view = observation.views[self._case.camera]
+        assert view.depth_m is not None, "the request asks for depth"
+        with clock.stage("flow"):
+            frames = np.concatenate([video.first[None], video.frames])
+            try:
+                motion = object_motion(
+                    frames, target_mask(view, self._case.task), view.depth_m, view.camera, self.config.motion
+                )
+            except TargetLost as lost:
+                events.append(Event(step, "lost", str(lost)))
+                return
+        self._pursue(motion, reason, step, events)
+
+    def _pursue(self, motion: ObjectMotion, reason: str, step: int, events: list[Event]) -> None:
+        plan = hand_plan(motion.path, self.config.pursuit)
+        self._pursuit = Pursuit(plan, self.config.pursuit)
+        way = motion.path[-1] - motion.path[0]
+        events.append(
+            Event(step, "plan", f"{reason}: {plan.mode}, object goes {np.round(way, 3).tolist()} m")
+        )
