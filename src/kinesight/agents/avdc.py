@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from kinesight.agents.avdc_pursuit import Pursuit, PursuitConfig, hand_plan
+from kinesight.agents.avdc_pursuit import Pursuit, PursuitConfig, carry_plan, hand_plan, held_place
 from kinesight.agents.spatial_policy import Clock, case_generator
 from kinesight.agents.target_mask import target_mask
 from kinesight.geometry.flow_motion import MotionConfig, ObjectMotion, TargetLost, object_motion
@@ -58,8 +58,8 @@ class AvdcAgent:
             view.crop,
         ):
             raise UsageError(
-                f"The imaginer sees pictures of {wanted.height} x {wanted.width} (crop {wanted.crop}), AVDC is "
-                f"to look at {view.height} x {view.width} (crop {view.crop})."
+                f"The imaginer sees pictures of {wanted.height} x {wanted.width} (crop {wanted.crop}), AVDC "
+                f"is to look at {view.height} x {view.width} (crop {view.crop})."
             )
         self.config = config
         self.imaginer = imaginer
@@ -90,9 +90,7 @@ class AvdcAgent:
         hand = observation.proprio[:3].astype(np.float64)
         if self._due():
             self._plan(observation, events, clock)
-        if self._last is not None and 1000 * np.linalg.norm(hand - self._last) < self.config.still_mm:
-            self._still += 1
-        self._last = hand
+        self._watch(hand)
         if self._pursuit is None:  # never seen the object: stand still until the next look
             return Decision(np.array([0, 0, 0, self.config.effort], np.float32), tuple(events), clock.seconds)
         command = self._pursuit.step(hand)
@@ -103,6 +101,13 @@ class AvdcAgent:
     def _due(self) -> bool:
         waited = self._still >= self.config.timeout_steps
         return not self._plans or (waited and self._plans <= self.config.max_replans)
+
+    def _watch(self, hand: Point) -> None:
+        """Count the steps without motion; fingers that close need a hand that waits."""
+        waits = self._pursuit is not None and self._pursuit.stage == "close"
+        if self._last is not None and not waits:
+            self._still += int(1000 * np.linalg.norm(hand - self._last) < self.config.still_mm)
+        self._last = hand
 
     def _plan(self, observation: Observation, events: list[Event], clock: Clock) -> None:
         step, reason = observation.step, "start" if not self._plans else "stood still"
@@ -122,12 +127,14 @@ class AvdcAgent:
             except TargetLost as lost:
                 events.append(Event(step, "lost", str(lost)))
                 return
-        self._pursue(motion, reason, step, events)
+        self._pursuit = self._new_pursuit(motion, observation.proprio[:3].astype(np.float64))
+        way = np.round(motion.path[-1] - motion.path[0], 3).tolist()
+        events.append(Event(step, "plan", f"{reason}: {self._pursuit.plan.mode}, object goes {way} m"))
 
-    def _pursue(self, motion: ObjectMotion, reason: str, step: int, events: list[Event]) -> None:
-        plan = hand_plan(motion.path, self.config.pursuit)
-        self._pursuit = Pursuit(plan, self.config.pursuit)
-        way = motion.path[-1] - motion.path[0]
-        events.append(
-            Event(step, "plan", f"{reason}: {plan.mode}, object goes {np.round(way, 3).tolist()} m")
-        )
+    def _new_pursuit(self, motion: ObjectMotion, hand: Point) -> Pursuit:
+        """Grasp or push anew, or go on with what is in the hand."""
+        config, before = self.config.pursuit, self._pursuit
+        closed = before is not None and before.plan.mode == "grasp" and before.stage == "follow"
+        if closed and np.linalg.norm(motion.middle - held_place(hand, config)) <= config.held_m:
+            return Pursuit(carry_plan(motion.path, hand), config, holding=True)
+        return Pursuit(hand_plan(motion.path, config), config)

@@ -1,4 +1,4 @@
-"""From the path of an object to motions of a hand: where to take hold, where to go, when to close the fingers.
+"""From the path of an object to motions of a hand: where to take hold, where to go, when to close.
 
 The rules are those of AVDC's controller for Meta-World: an object that rises must be grasped, any other is
 pushed from the side opposite to its way; the hand comes from above, goes down, and then visits the points of
@@ -15,6 +15,7 @@ from kinesight.types.errors import UsageError
 
 Mode = Literal["grasp", "push"]
 Stage = Literal["above", "down", "close", "follow"]
+UP = np.array([0.0, 0.0, 1.0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class PursuitConfig:
     """A push goes this much below the path: the palm pushes, not the fingers."""
     hold_m: float = 0.04
     """The hand's origin over the middle of a grasped object; the fingers reach 4.5 cm below it."""
+    held_m: float = 0.06
+    """Distance from between the fingers within which a grasped object is still in the hand."""
     close_steps: int = 15
     """Steps given to the fingers to close."""
     push_tolerance_m: float = 0.12
@@ -75,10 +78,20 @@ def hand_plan(path: Points, config: PursuitConfig) -> HandPlan:
     if len(path) < 2:
         raise UsageError(f"a hand's plan needs a path of two points at least, got {len(path)}")
     if float(path[:, 2].max() - path[0, 2]) > config.rise_m:
-        held = path + (0, 0, config.hold_m)
+        held = path + UP * config.hold_m
         return HandPlan("grasp", held[0], held[1:])
     start = path[0] - config.back_m * heading(path, config.heading_m)
-    return HandPlan("push", start, path[1:] - (0, 0, config.lower_m))
+    return HandPlan("push", start, path[1:] - UP * config.lower_m)
+
+
+def carry_plan(path: Points, hand: Point) -> HandPlan:
+    """The plan of a hand [3] that holds the object already: it makes the object's way [t 3]."""
+    return HandPlan("grasp", hand, hand + path[1:] - path[0])
+
+
+def held_place(hand: Point, config: PursuitConfig) -> Point:
+    """Where a grasped object is, world frame [m]."""
+    return hand - UP * config.hold_m
 
 
 def heading(path: Points, least_m: float) -> Point:
@@ -118,7 +131,7 @@ class Pursuit:
         self._advance(hand)
         start = self.plan.start
         if self.stage == "above":
-            set_point = start + (0, 0, self.config.above_m)
+            set_point = start + UP * self.config.above_m
         elif self.stage in ("down", "close"):
             set_point = start
         else:

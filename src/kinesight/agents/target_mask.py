@@ -32,8 +32,6 @@ def target_mask(view: View, task: str) -> Bool[np.ndarray, "y x"]:
     """Pixels [y x] of the task's target by the simulator's ids; none where it is hidden or out of view."""
     parts = lookup("task with a target", task, TARGET_PARTS)
     if view.segmentation is None:
-        raise UsageError(
-            "The target's mask needs ids; request them with ViewRequest(segmentation=True)."
-        )
+        raise UsageError("The target's mask needs ids; request them with ViewRequest(segmentation=True).")
     ids = [number for number, name in view.names.items() if name in parts]
     return np.isin(view.segmentation, ids)
