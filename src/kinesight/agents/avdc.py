@@ -9,17 +9,26 @@ then, at most `max_replans` times: 0 is AVDC, 5 is AVDC-Replan.
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from jaxtyping import Float
 
-from kinesight.agents.avdc_pursuit import Pursuit, PursuitConfig, carry_plan, hand_plan, held_place
+from kinesight.agents.avdc_pursuit import (
+    Command,
+    Pursuit,
+    PursuitConfig,
+    carry_plan,
+    hand_plan,
+    held_place,
+    rises,
+)
 from kinesight.agents.spatial_policy import Clock, case_generator
-from kinesight.agents.target_mask import target_mask
+from kinesight.agents.target_mask import SimulatorTargets, TargetFinder
 from kinesight.geometry.flow_motion import MotionConfig, ObjectMotion, TargetLost, object_motion
 from kinesight.interfaces.stages import Imaginer
-from kinesight.types.arrays import Point
+from kinesight.types.arrays import Point, Points, Video
 from kinesight.types.case import Case
 from kinesight.types.decision import Decision, Event
 from kinesight.types.errors import UsageError
-from kinesight.types.observation import Observation, ViewRequest
+from kinesight.types.observation import Observation, View, ViewRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +46,32 @@ class AvdcConfig:
     effort: float = 0.8
     """Of the gripper, closing and opening."""
     motion: MotionConfig = field(default_factory=MotionConfig)
+    lifted_prior_m: float = 0.35
+    """In place of the motion's `translation_prior_m` for what rises: it hangs on no hinge and may go far along
+    the line of sight."""
     pursuit: PursuitConfig = field(default_factory=PursuitConfig)
 
     def __post_init__(self) -> None:
         if self.max_replans < 0 or self.timeout_steps < 1 or self.still_mm < 0:
             raise UsageError(f"AVDC needs max_replans >= 0, timeout_steps >= 1, still_mm >= 0, got {self}")
-        if self.gain <= 0 or not 0 < self.effort <= 1:
-            raise UsageError(f"AVDC needs a positive gain and an effort in (0, 1], got {self}")
+        if min(self.gain, self.lifted_prior_m) <= 0 or not 0 < self.effort <= 1:
+            raise UsageError(f"AVDC needs gain and lifted_prior_m > 0 and an effort in (0, 1], got {self}")
 
 
 class AvdcAgent:
     """An `Agent` made of an imaginer and a controller; actions are (x, y, z, gripper) as in Meta-World."""
 
-    def __init__(self, config: AvdcConfig, imaginer: Imaginer, view: ViewRequest) -> None:
-        """`view` gives height, width and crop of the pictures; an imaginer that looks must want the same."""
+    def __init__(
+        self,
+        config: AvdcConfig,
+        imaginer: Imaginer,
+        view: ViewRequest,
+        targets: TargetFinder | None = None,
+    ) -> None:
+        """`view` gives height, width and crop of the pictures; an imaginer that looks must want the same.
+
+        The target is found by the simulator's ids unless another finder is given.
+        """
         wanted = imaginer.request
         if wanted.cameras and (wanted.height, wanted.width, wanted.crop) != (
             view.height,
@@ -64,25 +85,39 @@ class AvdcAgent:
         self.config = config
         self.imaginer = imaginer
         self.view = view
+        self.targets = SimulatorTargets() if targets is None else targets
 
     @property
     def privileged(self) -> tuple[str, ...]:
-        return tuple(sorted({*self.imaginer.privileged, "segmentation"}))
+        return tuple(sorted({*self.imaginer.privileged, *self.targets.privileged}))
 
     def reset(self, case: Case) -> None:
+        self.targets.check(case.task)
         self._case = case
         self._generator = case_generator(case)
         self._pursuit: Pursuit | None = None
+        self._path: Points | None = None
         self._plans = 0
         self._still = 0
         self._last: Point | None = None
         self.imaginer.reset(case)
 
+    @property
+    def path(self) -> Points | None:
+        """Where the object is to go by the present plan [t + 1, 3], world frame [m]; None before it was seen."""
+        return self._path
+
     def request(self) -> ViewRequest:
         """Colour, depth and ids when a plan is due; nothing otherwise."""
         if not self._due():
             return ViewRequest()
-        return replace(self.view, cameras=(self._case.camera,), rgb=True, depth=True, segmentation=True)
+        return replace(
+            self.view,
+            cameras=(self._case.camera,),
+            rgb=True,
+            depth=True,
+            segmentation=self.targets.segmentation,
+        )
 
     def act(self, observation: Observation) -> Decision:
         events: list[Event] = []
@@ -93,10 +128,8 @@ class AvdcAgent:
         self._watch(hand)
         if self._pursuit is None:  # never seen the object: stand still until the next look
             return Decision(np.array([0, 0, 0, self.config.effort], np.float32), tuple(events), clock.seconds)
-        command = self._pursuit.step(hand)
-        motion = np.clip(self.config.gain * (command.set_point - hand), -1, 1)
-        effort = -self.config.effort if command.close else self.config.effort
-        return Decision(np.append(motion, effort).astype(np.float32), tuple(events), clock.seconds)
+        action = set_point_action(self._pursuit.step(hand), hand, self.config)
+        return Decision(action, tuple(events), clock.seconds)
 
     def _due(self) -> bool:
         waited = self._still >= self.config.timeout_steps
@@ -117,19 +150,27 @@ class AvdcAgent:
             video = self.imaginer.imagine(observation, None, self._generator)
         events.append(Event(step, "imagine", f"{len(video.frames)} frames", video))
         view = observation.views[self._case.camera]
-        assert view.depth_m is not None, "the request asks for depth"
         with clock.stage("flow"):
             frames = np.concatenate([video.first[None], video.frames])
             try:
-                motion = object_motion(
-                    frames, target_mask(view, self._case.task), view.depth_m, view.camera, self.config.motion
-                )
+                motion = self._motion(frames, view)
             except TargetLost as lost:
                 events.append(Event(step, "lost", str(lost)))
                 return
+        self._path = motion.path
         self._pursuit = self._new_pursuit(motion, observation.proprio[:3].astype(np.float64))
-        way = np.round(motion.path[-1] - motion.path[0], 3).tolist()
+        way = np.round(self._path[-1] - self._path[0], 3).tolist()
         events.append(Event(step, "plan", f"{reason}: {self._pursuit.plan.mode}, object goes {way} m"))
+
+    def _motion(self, frames: Video, view: View) -> ObjectMotion:
+        assert view.depth_m is not None, "the request asks for depth"
+        moves, touched = self.targets.find(view, self._case.task)
+        config = self.config.motion
+        motion = object_motion(frames, moves, view.depth_m, view.camera, config, touched)
+        if not rises(motion.path, self.config.pursuit):
+            return motion
+        config = replace(config, translation_prior_m=self.config.lifted_prior_m)
+        return object_motion(frames, moves, view.depth_m, view.camera, config, touched)
 
     def _new_pursuit(self, motion: ObjectMotion, hand: Point) -> Pursuit:
         """Grasp or push anew, or go on with what is in the hand."""
@@ -138,3 +179,9 @@ class AvdcAgent:
         if closed and np.linalg.norm(motion.middle - held_place(hand, config)) <= config.held_m:
             return Pursuit(carry_plan(motion.path, hand), config, holding=True)
         return Pursuit(hand_plan(motion.path, config), config)
+
+
+def set_point_action(command: Command, hand: Point, config: AvdcConfig) -> Float[np.ndarray, "4"]:
+    """The proportional controller: an action (x, y, z, gripper) in [-1, 1] towards the set point."""
+    motion = np.clip(config.gain * (command.set_point - hand), -1, 1)
+    return np.append(motion, -config.effort if command.close else config.effort).astype(np.float32)

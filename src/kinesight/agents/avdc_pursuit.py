@@ -77,11 +77,16 @@ def hand_plan(path: Points, config: PursuitConfig) -> HandPlan:
     """The plan that brings an object along its path [t 3], world frame [m]; t ≥ 2."""
     if len(path) < 2:
         raise UsageError(f"a hand's plan needs a path of two points at least, got {len(path)}")
-    if float(path[:, 2].max() - path[0, 2]) > config.rise_m:
+    if rises(path, config):
         held = path + UP * config.hold_m
         return HandPlan("grasp", held[0], held[1:])
     start = path[0] - config.back_m * heading(path, config.heading_m)
     return HandPlan("push", start, path[1:] - UP * config.lower_m)
+
+
+def rises(path: Points, config: PursuitConfig) -> bool:
+    """Whether an object with this path [t 3] must be lifted."""
+    return float(path[:, 2].max() - path[0, 2]) > config.rise_m
 
 
 def carry_plan(path: Points, hand: Point) -> HandPlan:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from kinesight.agents.blind_replay import blind_replay
 from kinesight.collection.collect import CollectionConfig, collect
@@ -15,6 +16,7 @@ from kinesight.evaluation.results import Results, write_results
 from kinesight.evaluation.rollout import cases as all_cases
 from kinesight.evaluation.run import Subject, run_evaluation
 from kinesight.experiments.critics import critic_stages
+from kinesight.experiments.avdc import make_avdc
 from kinesight.experiments.fit import check_fit
 from kinesight.experiments.recipe import Recipe
 from kinesight.experiments.runs import Run, load_stage, open_run
@@ -36,11 +38,13 @@ class Row:
 
     name: str
     goals: Goals | None
-    """For rows that are the trained agent with other goals."""
+    """For rows that are the trained agent, or AVDC, with other goals."""
     stages: tuple[str, ...] = ()
     """Trained stages that the row uses."""
     needs_expert: bool = False
     """Whether the expert's episodes of the same cases must be recorded first."""
+    system: Literal["own", "avdc", "avdc-replan"] = "own"
+    """Who follows the goals; rows of another system are measured only when they are named."""
 
 
 ROWS: dict[str, Row] = {
@@ -52,6 +56,10 @@ ROWS: dict[str, Row] = {
         Row("no goal", "none", ("policy",)),
         Row("shuffled goals", "shuffled", ("policy",), needs_expert=True),
         Row("oracle goals", "oracle", ("policy",), needs_expert=True),
+        Row("avdc", "imagined", ("imaginer",), system="avdc"),
+        Row("avdc-replan", "imagined", ("imaginer",), system="avdc-replan"),
+        Row("avdc oracle", "oracle", needs_expert=True, system="avdc"),
+        Row("avdc-replan oracle", "oracle", needs_expert=True, system="avdc-replan"),
     )
 }
 
@@ -121,7 +129,7 @@ def run_row(
         recipe=run.recipe.name,
         checkpoints={name: stage.digest for name, stage in stages.items()},
         privileged=make().privileged,
-        settings={"agent": to_json(run.recipe.agent), "data": run.record().data},
+        settings={"agent": _settings(run, chosen), "data": run.record().data},
     )
     results = run_evaluation(
         out,
@@ -138,6 +146,10 @@ def run_row(
     return results
 
 
+def _settings(run: Run, row: Row) -> str:
+    return to_json(run.recipe.agent if row.system == "own" else run.recipe.evaluation.avdc)
+
+
 def make_environment(limit: int, case: Case) -> Environment:
     return envs.make_case(case, limit)
 
@@ -146,6 +158,8 @@ def build_row(run_path: Path, row: str, expert_data: Path | None) -> Agent:
     """The row's agent, built in the process that runs it."""
     run = open_run(run_path)
     chosen = ROWS[row]
+    if chosen.system != "own":
+        return make_avdc(run, chosen.system == "avdc-replan", expert_data)
     if chosen.goals is not None:
         return make_agent(run, chosen.goals, expert_data)
     if row == "expert":
@@ -169,6 +183,7 @@ def expert_collection(run: Run, cases: Sequence[Case]) -> CollectionConfig:
         crop=data.crop,
         starts=(cases[0].start,),
         first_seed=seeds[0],
+        scene=False,  # tasks with other scene points may share the folder
         hold_steps=data.hold_steps,
         only_successes=False,
     )

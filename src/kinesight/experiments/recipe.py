@@ -4,9 +4,10 @@ Recipes name which components there are; the command line overrides values only 
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from kinesight.agents.avdc import AvdcConfig
 from kinesight.agents.spatial_policy import SpatialPolicyConfig
 from kinesight.collection.collect import CollectionConfig
 from kinesight.models.goal_policy import GoalPolicyConfig
@@ -44,6 +45,8 @@ class EvaluationConfig:
     start: str = "shifted"
     limit: int = 500
     """Steps of an episode."""
+    avdc: AvdcConfig = field(default_factory=AvdcConfig)
+    """Of the rows that follow the imagined video by optical flow."""
 
     def __post_init__(self) -> None:
         if self.start not in STARTS:

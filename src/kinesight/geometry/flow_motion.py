@@ -54,7 +54,7 @@ class MotionConfig:
     """Share of the followed pixels that must agree; with fewer the object counts as not moving."""
     deepest_m: float = 0.03
     """How far behind its surface the middle of an object is supposed, at most."""
-    translation_prior_m: float = 0.2
+    translation_prior_m: float = 0.15
     """A translation of this length costs as much as one pixel of error everywhere."""
     rotation_prior: float = 0.5
     """The same for a rotation, radians."""
@@ -98,23 +98,26 @@ def object_motion(
     depth_m: Depth,
     camera: Camera,
     config: MotionConfig | None = None,
+    part: Mask | None = None,
     seed: int = 0,
 ) -> ObjectMotion:
     """Motion of the object that `mask` [y x] shows in the first frame of a video [t y x 3], t ≥ 2.
 
-    `depth_m` [y x] belongs to the first frame, and the camera does not move. Raises `TargetLost` when fewer
-    than `least_pixels` of the mask have a depth, `UsageError` for pictures of different sizes.
+    `depth_m` [y x] belongs to the first frame, and the camera does not move. The path is that of the middle
+    of `part` [y x], which moves with the object, or of the object itself. Raises `TargetLost` when fewer than
+    `least_pixels` of either have a depth, `UsageError` for pictures of different sizes.
     """
-    config = config or MotionConfig()
-    sizes = {mask.shape, depth_m.shape, video.shape[1:3], (camera.height, camera.width)}
+    config, part = config or MotionConfig(), mask if part is None else part
+    sizes = {mask.shape, part.shape, depth_m.shape, video.shape[1:3], (camera.height, camera.width)}
     if len(sizes) > 1 or len(video) < 2:
         raise UsageError(
             f"a motion needs two frames or more and pictures of one size, got {len(video)} frames of "
             f"{video.shape[1:3]}, a mask of {mask.shape}, depth of {depth_m.shape} and a camera of "
             f"{(camera.height, camera.width)}"
         )
+    touched = lift(part, depth_m, camera, config)
+    middle = inner_point(surface_point(*touched), touched[0], camera, config.deepest_m)
     pixels, points = lift(mask, depth_m, camera, config)
-    middle = inner_point(surface_point(pixels, points), pixels, camera, config.deepest_m)
     colours, reach_px = sample(video[0], pixels), round(config.reach * camera.width)
     random = np.random.default_rng(seed)
     steps, agreement = [], []
