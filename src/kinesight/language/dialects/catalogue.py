@@ -59,8 +59,8 @@ _ALL = (
         "st-vla",
         THOUSANDTHS,
         TupleList("<answer_start>", "<answer_end>", path_points=8, separator=","),
-        "Answer with <answer_start>[(x1,y1), (x2,y2), ...]<answer_end>, coordinates from 0 to 1000; a path has"
-        " exactly 8 points.",
+        "Answer with <answer_start>[(x1,y1), (x2,y2), ...]<answer_end>, coordinates from 0 to 1000; a path"
+        " has exactly 8 points.",
     ),
     Dialect("json", FINE_SHARES, JsonMarks(), "Answer in JSON, coordinates as shares from 0 to 1."),
     Dialect("xml", FINE_SHARES, XmlMarks(), "Answer in XML, coordinates as shares from 0 to 1."),

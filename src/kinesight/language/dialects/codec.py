@@ -69,10 +69,7 @@ def write(answer: Answer, size: ImageSize, dialect: Dialect, prompt: Prompt | No
     is refused, never dropped; `without_uncarried` drops it first.
     """
     kind = kind_of(answer)
-    if kind not in dialect.grammar.kinds:
-        raise UsageError(
-            f"Dialect {dialect.name!r} has no form for {kind}; it has one for {', '.join(dialect.grammar.kinds)}."
-        )
+    _check_form(kind, dialect)
     if uncarried := sorted(_extras(answer) - dialect.grammar.carries):
         raise UsageError(f"Dialect {dialect.name!r} has no place for {', '.join(uncarried)} in {kind}.")
     try:
@@ -86,10 +83,7 @@ def read(text: str, kind: Kind, size: ImageSize, dialect: Dialect, known: Iterab
 
     The error names those of the `known` dialects (and those other kinds of this one) that read the reply.
     """
-    if kind not in dialect.grammar.kinds:
-        raise UsageError(
-            f"Dialect {dialect.name!r} has no form for {kind}; it has one for {', '.join(dialect.grammar.kinds)}."
-        )
+    _check_form(kind, dialect)
     try:
         return _place(_parse(text, kind, dialect.grammar), size, dialect.grid, text)
     except Malformed as problem:
@@ -130,6 +124,14 @@ def without_uncarried(answer: Answer, dialect: Dialect) -> Answer:
     return tuple(replace(mark, label="") for mark in answer)  # pyright: ignore[reportReturnType]
 
 
+def _check_form(kind: Kind, dialect: Dialect) -> None:
+    forms = dialect.grammar.kinds
+    if kind not in forms:
+        raise UsageError(
+            f"Dialect {dialect.name!r} has no form for {kind}; it has one for {', '.join(forms)}."
+        )
+
+
 def _extras(answer: Answer) -> set[str]:
     if isinstance(answer, ImagePath):
         extras = {"depth"} if answer.depth_m is not None else set()
@@ -165,7 +167,9 @@ def _place(sketch: Sketch, size: ImageSize, grid: Grid, text: str) -> Answer:
         if sketch.kind == "points":
             return tuple(ImagePoint(x, y, label) for (x, y), label in zip(rows, labels, strict=True))
         if sketch.kind == "boxes":
-            return tuple(ImageBox(*row, label) for row, label in zip(rows, labels, strict=True))
+            return tuple(
+                ImageBox(a, b, c, d, label) for (a, b, c, d), label in zip(rows, labels, strict=True)
+            )
         depth_m = None if sketch.depth_m is None else np.array([float(depth) for depth in sketch.depth_m])
         return ImagePath(np.array(rows, np.float64), depth_m, sketch.events)
     except ValueError as error:  # a box inside out, a depth of 0, an event past the end
