@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kinesight.envs import metaworld_tables, opengl
+from kinesight.envs import metaworld_tables, opengl, tabletop_tasks
 from kinesight.interfaces.agent import Agent
 from kinesight.interfaces.environment import Environment
 from kinesight.types.case import Case
@@ -34,9 +34,29 @@ def _metaworld(case: Case, limit: int) -> Environment:
 
 
 def _metaworld_expert(noise_std: float) -> Agent:
-    from kinesight.envs.metaworld_expert import Noisy, ScriptedExpert
+    from kinesight.envs.metaworld_expert import ScriptedExpert
 
-    return Noisy(ScriptedExpert(), noise_std) if noise_std else ScriptedExpert()
+    return _noisy(ScriptedExpert(), noise_std)
+
+
+def _noisy(agent: Agent, noise_std: float) -> Agent:
+    from kinesight.envs.noisy import Noisy
+
+    return Noisy(agent, noise_std) if noise_std else agent
+
+
+def _tabletop(case: Case, limit: int) -> Environment:
+    if "MUJOCO_GL" in os.environ:
+        opengl.platform()
+    from kinesight.envs.tabletop import TableTop
+
+    return TableTop(case, limit)
+
+
+def _tabletop_expert(noise_std: float) -> Agent:
+    from kinesight.envs.tabletop_expert import TableTopExpert
+
+    return _noisy(TableTopExpert(), noise_std)
 
 
 ENVIRONMENTS: dict[str, Entry] = {
@@ -46,6 +66,13 @@ ENVIRONMENTS: dict[str, Entry] = {
         cameras=metaworld_tables.CAMERAS,
         make=_metaworld,
         expert=_metaworld_expert,
+    ),
+    "tabletop": Entry(
+        tasks=tuple(tabletop_tasks.TASKS),
+        task_sets=tabletop_tasks.TASK_SETS,
+        cameras=("front", "left", "right"),
+        make=_tabletop,
+        expert=_tabletop_expert,
     ),
 }
 
