@@ -82,9 +82,9 @@ def _blend(dark: Colour, light: Colour, share: Float[np.ndarray, "y x"]) -> Text
 
 
 TABLES: dict[str, Callable[[], Texture]] = {
-    "oak": lambda: _wood((0.66, 0.52, 0.36), (0.80, 0.67, 0.50), 60, 1),
-    "birch": lambda: _wood((0.80, 0.73, 0.61), (0.90, 0.84, 0.73), 45, 2),
-    "walnut": lambda: _wood((0.33, 0.22, 0.15), (0.48, 0.34, 0.24), 70, 3),
+    "oak": lambda: _wood((0.66, 0.52, 0.36), (0.80, 0.67, 0.50), 60.0, 1),
+    "birch": lambda: _wood((0.80, 0.73, 0.61), (0.90, 0.84, 0.73), 45.0, 2),
+    "walnut": lambda: _wood((0.33, 0.22, 0.15), (0.48, 0.34, 0.24), 70.0, 3),
     "grey laminate": lambda: _cloud((0.68, 0.69, 0.70), (0.76, 0.77, 0.78), False, 4),
     "slate": lambda: _cloud((0.20, 0.22, 0.25), (0.32, 0.34, 0.37), False, 5),
     "marble": lambda: _cloud((0.60, 0.60, 0.62), (0.93, 0.92, 0.90), True, 6),

@@ -108,13 +108,25 @@ class Kind:
     """Of a fixture: a button's and a drawer's slide, a thread's hinge and slide."""
 
 
-def _cuboid(x: float, y: float, z: float, bottom: float = 0.0, **more: object) -> Part:
+def _cuboid(
+    x: float,
+    y: float,
+    z: float,
+    bottom: float = 0.0,
+    *,
+    yaw: float = 0.0,
+    colour: str | Colour = "",
+    solid: bool = True,
+) -> Part:
     """A box of full lengths x, y, z standing at height `bottom`."""
-    return Part("box", (x / 2, y / 2, z / 2), (0, 0, bottom + z / 2), **more)  # pyright: ignore[reportArgumentType]
+    return Part("box", (x / 2, y / 2, z / 2), (0.0, 0.0, bottom + z / 2), yaw=yaw, colour=colour, solid=solid)
 
 
-def _upright(radius: float, height: float, bottom: float = 0.0, **more: object) -> Part:
-    return Part("cylinder", (radius, height / 2), (0, 0, bottom + height / 2), **more)  # pyright: ignore[reportArgumentType]
+def _upright(
+    radius: float, height: float, bottom: float = 0.0, *, colour: str | Colour = "", solid: bool = True
+) -> Part:
+    size = (radius, height / 2)
+    return Part("cylinder", size, (0.0, 0.0, bottom + height / 2), colour=colour, solid=solid)
 
 
 SHAPES: dict[str, Kind] = {
@@ -123,7 +135,7 @@ SHAPES: dict[str, Kind] = {
     "brick": Kind((_cuboid(0.074, 0.034, 0.034),), 0.034, 0.041, grip_height_m=0.016, grip_yaw=pi / 2),
     "cylinder": Kind((_upright(0.021, 0.052),), 0.052, 0.021, grip_height_m=0.028, grip_symmetry=8,
                      stackable=True),
-    "ball": Kind((Part("sphere", (0.022,), (0, 0, 0.022)),), 0.044, 0.022, grip_height_m=0.020,
+    "ball": Kind((Part("sphere", (0.022,), (0.0, 0.0, 0.022)),), 0.044, 0.022, grip_height_m=0.020,
                  grip_symmetry=8),
     "hexagon": Kind(
         tuple(_cuboid(0.0260, 0.045, 0.036, yaw=turn * pi / 3) for turn in range(3)),
@@ -141,9 +153,9 @@ SHAPES: dict[str, Kind] = {
         (
             _upright(0.026, 0.056),
             _upright(0.021, 0.001, 0.0565, colour=(0.16, 0.10, 0.06), solid=False),
-            Part("box", (0.0035, 0.004, 0.017), (0.0415, 0, 0.029)),
-            Part("box", (0.009, 0.004, 0.0035), (0.0330, 0, 0.0425)),
-            Part("box", (0.009, 0.004, 0.0035), (0.0330, 0, 0.0155)),
+            Part("box", (0.0035, 0.004, 0.017), (0.0415, 0.0, 0.029)),
+            Part("box", (0.009, 0.004, 0.0035), (0.0330, 0.0, 0.0425)),
+            Part("box", (0.009, 0.004, 0.0035), (0.0330, 0.0, 0.0155)),
         ),
         0.056, 0.045, grip_height_m=0.032, grip_yaw=pi / 2,
     ),
@@ -161,14 +173,14 @@ _YELLOW = (0.96, 0.83, 0.22)
 GROCERIES: dict[str, Kind] = {
     "apple": Kind(
         (
-            Part("sphere", (0.024,), (0, 0, 0.024), colour=(0.80, 0.10, 0.12)),
+            Part("sphere", (0.024,), (0.0, 0.0, 0.024), colour=(0.80, 0.10, 0.12)),
             _upright(0.0022, 0.012, 0.047, colour=_STEM, solid=False),
         ),
         0.050, 0.024, grip_height_m=0.022, grip_symmetry=8, category="fruit",
     ),
     "banana": Kind(
         (
-            Part("capsule", (0.014, 0.020), (0, 0.004, 0.014), yaw=pi / 2, tilt=pi / 2, colour=_YELLOW),
+            Part("capsule", (0.014, 0.020), (0.0, 0.004, 0.014), yaw=pi / 2, tilt=pi / 2, colour=_YELLOW),
             Part("capsule", (0.013, 0.014), (0.034, -0.005, 0.014), yaw=pi / 2 - 0.55, tilt=pi / 2,
                  colour=_YELLOW),
             Part("capsule", (0.013, 0.014), (-0.034, -0.005, 0.014), yaw=pi / 2 + 0.55, tilt=pi / 2,
@@ -180,24 +192,24 @@ GROCERIES: dict[str, Kind] = {
     ),
     "lemon": Kind(
         (
-            Part("ellipsoid", (0.030, 0.0205, 0.0205), (0, 0, 0.0205), colour=(0.98, 0.93, 0.15)),
-            Part("sphere", (0.006,), (0.030, 0, 0.0205), colour=(0.80, 0.80, 0.15), solid=False),
+            Part("ellipsoid", (0.030, 0.0205, 0.0205), (0.0, 0.0, 0.0205), colour=(0.98, 0.93, 0.15)),
+            Part("sphere", (0.006,), (0.030, 0.0, 0.0205), colour=(0.80, 0.80, 0.15), solid=False),
         ),
         0.041, 0.036, grip_height_m=0.018, grip_yaw=pi / 2, category="fruit",
     ),
     "carrot": Kind(
         (
-            Part("capsule", (0.0155, 0.016), (0.014, 0, 0.0155), yaw=pi / 2, tilt=pi / 2, colour="orange"),
-            Part("capsule", (0.011, 0.022), (-0.018, 0, 0.011), yaw=pi / 2, tilt=pi / 2, colour="orange"),
-            Part("ellipsoid", (0.016, 0.010, 0.008), (0.058, 0, 0.016), colour=_LEAF, solid=False),
+            Part("capsule", (0.0155, 0.016), (0.014, 0.0, 0.0155), yaw=pi / 2, tilt=pi / 2, colour="orange"),
+            Part("capsule", (0.011, 0.022), (-0.018, 0.0, 0.011), yaw=pi / 2, tilt=pi / 2, colour="orange"),
+            Part("ellipsoid", (0.016, 0.010, 0.008), (0.058, 0.0, 0.016), colour=_LEAF, solid=False),
         ),
         0.031, 0.062, grip_height_m=0.014, grip_yaw=pi / 2, category="vegetable",
     ),
     "tomato": Kind(
         (
-            Part("ellipsoid", (0.026, 0.026, 0.021), (0, 0, 0.021), colour=(0.93, 0.22, 0.12)),
+            Part("ellipsoid", (0.026, 0.026, 0.021), (0.0, 0.0, 0.021), colour=(0.93, 0.22, 0.12)),
             *(
-                Part("box", (0.011, 0.003, 0.0012), (0, 0, 0.0425), yaw=turn * pi / 3, colour=_LEAF,
+                Part("box", (0.011, 0.003, 0.0012), (0.0, 0.0, 0.0425), yaw=turn * pi / 3, colour=_LEAF,
                      solid=False)
                 for turn in range(3)
             ),
@@ -205,7 +217,7 @@ GROCERIES: dict[str, Kind] = {
         0.043, 0.026, grip_height_m=0.019, grip_symmetry=8, category="vegetable",
     ),
     "cucumber": Kind(
-        (Part("capsule", (0.0165, 0.036), (0, 0, 0.0165), yaw=pi / 2, tilt=pi / 2, colour=(0.13, 0.38, 0.14)),),
+        (Part("capsule", (0.0165, 0.036), (0.0, 0.0, 0.0165), yaw=pi / 2, tilt=pi / 2, colour=(0.13, 0.38, 0.14)),),
         0.033, 0.053, grip_height_m=0.015, grip_yaw=pi / 2, category="vegetable",
     ),
     "soup can": Kind(

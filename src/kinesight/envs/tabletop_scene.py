@@ -8,6 +8,7 @@ Meshes and textures are the same in every model, so that one upload to OpenGL se
 
 from collections.abc import Iterable
 from functools import cache
+from math import pi
 
 import mujoco
 import numpy as np
@@ -32,9 +33,9 @@ TABLE_CENTRE, TABLE_HALF = (0.0, 0.60), (0.52, 0.36)
 TABLE_THICKNESS_M = 0.04
 FLOOR_Z = -0.80
 CAMERAS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float], float]] = {
-    "front": ((0.0, 1.38, 0.80), (0.0, 0.575, 0.085), 42.0),
-    "left": ((0.78, 1.14, 0.74), (0.0, 0.585, 0.085), 42.0),
-    "right": ((-0.78, 1.14, 0.74), (0.0, 0.585, 0.085), 42.0),
+    "front": ((0.0, 1.24, 0.86), (0.0, 0.550, 0.105), 40.0),
+    "left": ((0.75, 1.14, 0.86), (-0.02, 0.560, 0.100), 40.0),
+    "right": ((-0.75, 1.14, 0.86), (0.02, 0.560, 0.100), 40.0),
 }
 """Name -> position, point looked at, vertical field of view in degrees."""
 _GEOMS = {
@@ -65,6 +66,7 @@ def _room() -> mujoco.MjSpec:
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     spec.option.impratio = 5
     spec.option.iterations = 30
+    spec.visual.quality.numslices, spec.visual.quality.numstacks = 20, 10
     spec.stat.extent = 1.5
     spec.stat.center = (0, 0.5, 0)
     for name, draw in TABLES.items():
@@ -192,7 +194,7 @@ def _add_part(body: mujoco.MjsBody, part: Part, thing: Thing) -> None:
 
 def _add_button(body: mujoco.MjsBody, thing: Thing) -> None:
     """A sprung cap on the base, and a plate with the digit that leans towards the front camera."""
-    cap = body.add_body(name=f"{thing.name} cap", pos=(0, 0, 0.020))
+    cap = body.add_body(name=f"{thing.name} cap", pos=(0.0, 0.0, 0.020))
     _fixed_mass(cap, 0.05, 2e-5)
     cap.add_joint(
         name=thing.name,
@@ -204,12 +206,12 @@ def _add_button(body: mujoco.MjsBody, thing: Thing) -> None:
         damping=3,
         armature=0.02,
     )
-    _add_part(cap, Part("cylinder", (0.026, 0.010), (0, 0, 0.010)), thing)
+    _add_part(cap, Part("cylinder", (0.026, 0.010), (0.0, 0.0, 0.010)), thing)
     if thing.digit is not None:
-        plate = Part("box", (0.030, 0.030, 0.002), (0, 0.060, 0.020), tilt=-0.75, colour="white", solid=False)
+        plate = Part("box", (0.030, 0.030, 0.002), (0.0, 0.060, 0.020), tilt=-0.75, colour="white", solid=False)
         _add_part(body, plate, thing)
         printed = Part(
-            "box", (0.028, 0.028, 0.0004), (0, 0.0614, 0.0216), yaw=np.pi, tilt=0.75,
+            "box", (0.028, 0.028, 0.0004), (0.0, 0.0614, 0.0216), yaw=pi, tilt=0.75,
             material=f"digit {thing.digit}", solid=False,
         )  # fmt: skip
         _add_part(body, printed, thing)
@@ -219,11 +221,11 @@ def _add_drawer(body: mujoco.MjsBody, thing: Thing) -> None:
     """A cabinet open towards +y and a tray with an upright handle that slides out of it."""
     wide, deep, high, wall = 0.170, 0.150, 0.090, 0.006
     shell = (
-        ((wide, deep, wall), (0, 0, wall / 2)),
-        ((wide, deep, wall), (0, 0, high - wall / 2)),
-        ((wall, deep, high), (-(wide - wall) / 2, 0, high / 2)),
-        ((wall, deep, high), ((wide - wall) / 2, 0, high / 2)),
-        ((wide, wall, high), (0, -(deep - wall) / 2, high / 2)),
+        ((wide, deep, wall), (0.0, 0.0, wall / 2)),
+        ((wide, deep, wall), (0.0, 0.0, high - wall / 2)),
+        ((wall, deep, high), (-(wide - wall) / 2, 0.0, high / 2)),
+        ((wall, deep, high), ((wide - wall) / 2, 0.0, high / 2)),
+        ((wide, wall, high), (0.0, -(deep - wall) / 2, high / 2)),
     )
     for lengths, at in shell:
         _add_part(body, Part("box", tuple(v / 2 for v in lengths), at), thing)
@@ -241,17 +243,17 @@ def _add_drawer(body: mujoco.MjsBody, thing: Thing) -> None:
     )
     inner, front = wide - 2 * wall - 0.006, deep / 2
     boards = (
-        ((inner, deep - 0.012, 0.004), (0, 0.004, 0.010)),
+        ((inner, deep - 0.012, 0.004), (0.0, 0.004, 0.010)),
         ((0.004, deep - 0.012, 0.038), (-inner / 2 + 0.002, 0.004, 0.029)),
         ((0.004, deep - 0.012, 0.038), (inner / 2 - 0.002, 0.004, 0.029)),
-        ((inner, 0.004, 0.038), (0, -deep / 2 + 0.012, 0.029)),
-        ((wide - 0.004, 0.006, high - 0.014), (0, front + 0.004, high / 2)),
+        ((inner, 0.004, 0.038), (0.0, -deep / 2 + 0.012, 0.029)),
+        ((wide - 0.004, 0.006, high - 0.014), (0.0, front + 0.004, high / 2)),
     )
     light = COLOURS["white"]
     for lengths, at in boards:
         _add_part(tray, Part("box", tuple(v / 2 for v in lengths), at, colour=light), thing)
-    bracket = Part("box", (0.008, 0.014, 0.005), (0, front + 0.020, 0.045), colour=(0.3, 0.3, 0.32))
-    post = Part("box", (0.009, 0.008, 0.024), (0, HANDLE_Y, HANDLE_Z), colour=(0.3, 0.3, 0.32))
+    bracket = Part("box", (0.008, 0.014, 0.005), (0.0, front + 0.020, 0.045), colour=(0.3, 0.3, 0.32))
+    post = Part("box", (0.009, 0.008, 0.024), (0.0, HANDLE_Y, HANDLE_Z), colour=(0.3, 0.3, 0.32))
     _add_part(tray, bracket, thing)
     _add_part(tray, post, thing)
 
