@@ -64,6 +64,7 @@ def collect(
         recovery=arguments.names(recovery),
         hold_steps=hold_steps,
         first_seed=first_seed,
+        fps=envs.fps(env),
     )
     store = collect_episodes(config, out, workers or processes(), arguments.command())
     failed = sum(len(seeds) for seeds in store.info.failed.values())

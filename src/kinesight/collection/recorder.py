@@ -63,6 +63,7 @@ class Recorder:
             instruction=self._first.instruction,
             length=len(self._rows["action"]),
             cameras={name: view.camera for name, view in self._first.views.items()},
+            keyframes=_keyframes(self._result),
             text=text,
             arrays={key: np.stack(rows) for key, rows in self._rows.items()},
         )
@@ -78,3 +79,8 @@ class Recorder:
     def _add(self, rows: Mapping[str, np.ndarray]) -> None:
         for key, row in rows.items():
             self._rows.setdefault(key, []).append(row)
+
+
+def _keyframes(result: EpisodeResult) -> tuple[int, ...]:
+    """Frames at which the agent had reached a key pose, by its own account."""
+    return tuple(sorted({event.step for event in result.events if event.kind == "keypose"}))

@@ -23,6 +23,8 @@ class Entry:
     make: Callable[[Case, int], Environment]
     expert: Callable[[float], Agent]
     """Noise's standard deviation -> the scripted expert."""
+    fps: float = 80.0
+    """Steps in a second of simulated time."""
 
 
 def _metaworld(case: Case, limit: int) -> Environment:
@@ -73,6 +75,7 @@ ENVIRONMENTS: dict[str, Entry] = {
         cameras=("front", "left", "right"),
         make=_tabletop,
         expert=_tabletop_expert,
+        fps=20.0,
     ),
 }
 
@@ -87,6 +90,10 @@ def tasks(name: str) -> tuple[str, ...]:
 
 def cameras(name: str) -> tuple[str, ...]:
     return lookup("environment", name, ENVIRONMENTS).cameras
+
+
+def fps(name: str) -> float:
+    return lookup("environment", name, ENVIRONMENTS).fps
 
 
 def task_set(name: str, text: str) -> tuple[str, ...]:

@@ -38,6 +38,8 @@ LOWEST_M, HIGHEST_M = (-0.45, 0.25, 0.012), (0.45, 0.92, 0.45)
 """Limits of the set point."""
 LEASH_M = 0.05
 """The set point stays this near to the hand: pressing against something does not wind it up."""
+STATE_SIZE = 160
+"""Numbers in `Scene.state`, the same for every layout, so that all episodes go into one store."""
 SETTLE_STEPS = 4
 """Steps played before the first observation: things come to rest."""
 SHIFT_REACH_M = 0.16
@@ -161,14 +163,19 @@ class TableTop:
     def _points(self, state: TableState) -> dict[str, np.ndarray]:
         step = self._setting.steps[min(self._completed, len(self._setting.steps) - 1)]
         target, goal = points(step, state)
-        places = {thing.name: state.centre(thing.name) for thing in state.things}
-        return places | {"target": target, "goal": goal, "gripper": state.hand[:3].copy()}
+        return {"target": target, "goal": goal, "gripper": state.hand[:3].copy()}
 
 
 def table_state(model: mujoco.MjModel, data: mujoco.MjData, setting: Setting) -> TableState:
+    """Of now, as a copy; every layout's vector has `STATE_SIZE` numbers, zeros fill the room that is left."""
     hand = data.body("hand")
-    vector = [data.qpos, data.qvel, data.mocap_pos[0], data.mocap_quat[0], hand.xpos, hand.xquat]
-    return TableState(setting.things, np.concatenate(vector))
+    moving = np.concatenate([data.qpos, data.qvel])
+    tail = np.concatenate([data.mocap_pos[0], data.mocap_quat[0], hand.xpos, hand.xquat])
+    vector = np.zeros(STATE_SIZE)
+    assert len(moving) + len(tail) <= STATE_SIZE, "more things than the state has room for"
+    vector[: len(moving)] = moving
+    vector[-len(tail) :] = tail
+    return TableState(setting.things, vector)
 
 
 def redraw(
@@ -179,9 +186,8 @@ def redraw(
     chosen = lookup("look", look or setting.look, LOOKS)
     model = compose(setting.things, chosen)
     data = mujoco.MjData(model)
-    expected = model.nq + model.nv + 14
-    if vector.shape != (expected,):
-        raise UsageError(f"A state of {case} has {expected} numbers, got shape {vector.shape}.")
+    if vector.shape != (STATE_SIZE,):
+        raise UsageError(f"A state of the table-top has {STATE_SIZE} numbers, got shape {vector.shape}.")
     data.qpos[:] = vector[: model.nq]
     mujoco.mj_forward(model, data)
     return {name: picture(model, data, name, request) for name in request.cameras}

@@ -71,7 +71,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class TableState:
-    """A scene's state vector [qpos, qvel, set point 7, hand 7] by the names of its things.
+    """A scene's state vector [qpos, qvel, zeros, set point 7, hand 7] by the names of its things.
 
     The hand's pose and the set point it follows have quaternions wxyz.
     """

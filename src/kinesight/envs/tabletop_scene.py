@@ -33,9 +33,9 @@ TABLE_CENTRE, TABLE_HALF = (0.0, 0.60), (0.52, 0.36)
 TABLE_THICKNESS_M = 0.04
 FLOOR_Z = -0.80
 CAMERAS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float], float]] = {
-    "front": ((0.0, 1.24, 0.86), (0.0, 0.550, 0.105), 40.0),
-    "left": ((0.75, 1.14, 0.86), (-0.02, 0.560, 0.100), 40.0),
-    "right": ((-0.75, 1.14, 0.86), (0.02, 0.560, 0.100), 40.0),
+    "front": ((0.0, 1.24, 0.86), (0.0, 0.550, 0.105), 37.5),
+    "left": ((0.75, 1.14, 0.86), (-0.02, 0.560, 0.100), 39.0),
+    "right": ((-0.75, 1.14, 0.86), (0.02, 0.560, 0.100), 39.0),
 }
 """Name -> position, point looked at, vertical field of view in degrees."""
 _GEOMS = {
