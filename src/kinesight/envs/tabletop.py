@@ -16,8 +16,8 @@ from kinesight.envs.mujoco_renderer import camera_pose, renderer, windowed_camer
 from kinesight.envs.tabletop_layout import ROBOT_QPOS, TableState
 from kinesight.envs.tabletop_looks import LOOKS
 from kinesight.envs.tabletop_robot import FINGER_STROKE_M, GRIPPER_BODIES, HOME_QPOS
-from kinesight.envs.tabletop_scene import CAMERAS, TIMESTEP_S, compose
-from kinesight.envs.tabletop_steps import done, lasts, points, spoils
+from kinesight.envs.tabletop_scene import CAMERAS, TIMESTEP_S, compose, mates
+from kinesight.envs.tabletop_steps import done, lasts, points, seated, spoils
 from kinesight.envs.tabletop_tasks import Setting, draw
 from kinesight.types.action import ActionSpec
 from kinesight.types.camera import FULL_VIEW
@@ -148,6 +148,23 @@ class TableTop:
         mujoco.mju_mulQuat(data.mocap_quat[0], turn, before)
         data.ctrl[:] = (action[6] + 1) / 2 * FINGER_STROKE_M
         mujoco.mj_step(model, data, SUBSTEPS)
+        self._screw_on()
+
+    def _screw_on(self) -> None:
+        """A cap that lies on its thread is held by it from then on, as it is turned."""
+        model, data = self._running()
+        for cap, thread in mates(self._setting.things):
+            weld = model.equality(f"{cap} on {thread}").id
+            if data.eq_active[weld] or not seated(self.state(), cap, thread):
+                continue
+            carrier = data.body(f"{thread} thread")
+            back, turn = np.zeros(4), np.zeros(4)
+            mujoco.mju_negQuat(back, carrier.xquat)
+            mujoco.mju_mulQuat(turn, back, data.body(cap).xquat)
+            turn[1:3] = 0.0  # upright
+            model.eq_data[weld, 3:6] = 0.0
+            model.eq_data[weld, 6:10] = turn / np.linalg.norm(turn)
+            data.eq_active[weld] = 1
 
     def _note(self) -> bool:
         """Count the steps that are done now, and tell success."""

@@ -10,7 +10,7 @@ from math import pi
 import numpy as np
 
 from kinesight.envs.tabletop_layout import TableState, Thing, rotation_wxyz
-from kinesight.envs.tabletop_objects import BUTTON_TRAVEL_M, DRAWER_TRAVEL_M
+from kinesight.envs.tabletop_objects import BUTTON_TRAVEL_M, DRAWER_TRAVEL_M, THREAD_DEPTH_M, THREAD_TURN_RAD
 from kinesight.envs.tabletop_robot import TIP_M
 from kinesight.envs.tabletop_steps import (
     Clear,
@@ -18,11 +18,14 @@ from kinesight.envs.tabletop_steps import (
     Push,
     Put,
     PutAt,
+    Screw,
     Slide,
     Step,
     beside,
     done,
     handle,
+    seat,
+    seated,
     support,
 )
 from kinesight.envs.tabletop_tasks import Setting, draw
@@ -56,6 +59,8 @@ class Keypose:
     hold: int = 0
     """Steps to wait there."""
     speed: float = 1.0
+    via: bool = False
+    """On the way only: no event."""
 
 
 class TableTopExpert:
@@ -81,7 +86,8 @@ class TableTopExpert:
             return Decision(np.array([0, 0, 0, 0, 0, 0, 1.0], np.float32), tuple(events))
         keypose = self._path[0]
         if self._reached(keypose, state):
-            events.append(Event(observation.step, "keypose", keypose.name))
+            if not keypose.via:
+                events.append(Event(observation.step, "keypose", keypose.name))
             self._path.pop(0)
             self._waited = 0
             if not self._path:
@@ -129,7 +135,7 @@ def steer(keypose: Keypose, state: TableState) -> np.ndarray:
     """The action that moves the set point towards a key pose in a straight line."""
     move = (keypose.position - state.set_point[:3]) / MOVE_M
     move *= min(1.0, keypose.speed / max(np.abs(move).max(), 1e-9))
-    turn = np.clip((keypose.yaw - hand_yaw(state)) / TURN_RAD, -1, 1)
+    turn = np.clip((keypose.yaw - hand_yaw(state)) / TURN_RAD, -keypose.speed, keypose.speed)
     return np.array([*move, 0.0, 0.0, turn, 2 * keypose.opening - 1], np.float32)
 
 
@@ -153,18 +159,19 @@ def plan(step: Step, state: TableState) -> list[Keypose]:
             poses = pull_open(state, drawer) if opened else push_shut(state, drawer)
         case Push(item, mat):
             poses = shove(state, item, mat)
-        case _:
-            raise NotImplementedError(step)
+        case Screw(item, thread):
+            poses = screw(state, item, thread)
     first = poses[0]
     if np.linalg.norm((first.position - state.set_point[:3])[:2]) < 0.02:
         return poses
     up = np.array([*state.set_point[:2], max(TRAVEL_Z, state.set_point[2])])
     over = np.array([*first.position[:2], max(TRAVEL_Z, first.position[2])])
-    return [
-        Keypose("up", up, hand_yaw(state), first.opening),
-        Keypose("across", over, first.yaw, first.opening),
-        *poses,
+    way = [
+        Keypose("up", up, hand_yaw(state), first.opening, via=True),
+        Keypose("across", over, first.yaw, first.opening, via=True),
     ]
+    high = bool(state.set_point[2] > TRAVEL_Z - 0.01)
+    return [*way[int(high) :], *poses]
 
 
 def carry(state: TableState, item: str, goal: Point, place: str) -> list[Keypose]:
@@ -179,17 +186,17 @@ def carry(state: TableState, item: str, goal: Point, place: str) -> list[Keypose
     lifted = np.array([at[0], at[1], TRAVEL_Z + goal[2]])
     over = np.array([goal[0], goal[1], TRAVEL_Z + goal[2]])
     down = goal + np.array([0.0, 0.0, grip + 0.006])
-    reach = Keypose(f"reach {item}", at, yaw, OPEN)
-    lower = Keypose(f"lower onto {place}", down, yaw, CLOSED, speed=SLOW)
+    reach = Keypose(f"reach {item}", at, yaw, OPEN, via=True)
+    lower = Keypose(f"lower onto {place}", down, yaw, CLOSED, speed=SLOW, via=True)
     return [
         Keypose(f"above {item}", above, yaw, OPEN),
         reach,
-        replace(reach, name=f"grasp {item}", opening=CLOSED, hold=GRASP_STEPS),
+        replace(reach, name=f"grasp {item}", opening=CLOSED, hold=GRASP_STEPS, via=False),
         Keypose(f"lift {item}", lifted, yaw, CLOSED),
         Keypose(f"over {place}", over, yaw, CLOSED),
         lower,
-        replace(lower, name=f"release {item}", opening=OPEN, hold=RELEASE_STEPS),
-        Keypose("retreat", down + np.array([0.0, 0.0, APPROACH_M]), yaw, OPEN),
+        replace(lower, name=f"release {item}", opening=OPEN, hold=RELEASE_STEPS, via=False),
+        Keypose("retreat", down + np.array([0.0, 0.0, APPROACH_M]), yaw, OPEN, via=True),
     ]
 
 
@@ -207,7 +214,7 @@ def press(state: TableState, button: str) -> list[Keypose]:
     return [
         Keypose(f"above {button}", above, 0.0, CLOSED),
         Keypose(f"press {button}", down, 0.0, CLOSED, hold=PRESS_STEPS, speed=SLOW),
-        Keypose("retreat", above, 0.0, CLOSED),
+        Keypose("retreat", above, 0.0, CLOSED, via=True),
     ]
 
 
@@ -219,11 +226,11 @@ def pull_open(state: TableState, drawer: str) -> list[Keypose]:
     above = np.array([0.0, 0.0, APPROACH_M])
     return [
         Keypose("above the handle", at + above, yaw, OPEN),
-        Keypose("reach the handle", at, yaw, OPEN),
+        Keypose("reach the handle", at, yaw, OPEN, via=True),
         Keypose("grasp the handle", at, yaw, CLOSED, hold=GRASP_STEPS),
         Keypose("pull", end, yaw, CLOSED, speed=SLOW),
         Keypose("release the handle", end, yaw, OPEN, hold=RELEASE_STEPS),
-        Keypose("retreat", end + above, yaw, OPEN),
+        Keypose("retreat", end + above, yaw, OPEN, via=True),
     ]
 
 
@@ -236,7 +243,7 @@ def push_shut(state: TableState, drawer: str) -> list[Keypose]:
         Keypose("before the handle, above", start + above, 0.0, CLOSED),
         Keypose("before the handle", start, 0.0, CLOSED),
         Keypose("push", end, 0.0, CLOSED, speed=SLOW),
-        Keypose("retreat", end + above + np.array([0.0, 0.03, 0.0]), 0.0, CLOSED),
+        Keypose("retreat", end + above + np.array([0.0, 0.03, 0.0]), 0.0, CLOSED, via=True),
     ]
 
 
@@ -257,5 +264,37 @@ def shove(state: TableState, item: str, mat: str) -> list[Keypose]:
         Keypose(f"behind {item}, above", start + above, yaw, gap),
         Keypose(f"behind {item}", start, yaw, gap),
         Keypose(f"push {item}", stop, yaw, gap, speed=SLOW),
-        Keypose("retreat", stop - 0.01 * way + above, yaw, gap),
+        Keypose("retreat", stop - 0.01 * way + above, yaw, gap, via=True),
+    ]
+
+
+def screw(state: TableState, item: str, thread: str) -> list[Keypose]:
+    """Set a cap on its thread and turn it by half a turn, from +90 to -90 degrees."""
+    thing = state.thing(item)
+    grip = np.array([0.0, 0.0, thing.type.grip_height_m * thing.scale])
+    at, yaw = state.position(item) + grip, grip_yaw(thing, state.yaw(item))
+    left = THREAD_TURN_RAD + state.joint(thread)
+    on = seat(state, thread) + grip
+    tight = on - np.array([0.0, 0.0, THREAD_DEPTH_M * left / THREAD_TURN_RAD])
+    up = np.array([0.0, 0.0, APPROACH_M])
+    if seated(state, item, thread):
+        start = yaw + pi if yaw < -pi / 4 else yaw
+        before = [Keypose(f"above {item}", on + up, start, OPEN), Keypose("", on, start, OPEN, via=True),
+                  Keypose(f"grasp {item}", on, start, CLOSED, hold=GRASP_STEPS)]  # fmt: skip
+    else:
+        start = pi / 2
+        before = [
+            Keypose(f"above {item}", at + up, yaw, OPEN),
+            Keypose(f"reach {item}", at, yaw, OPEN, via=True),
+            Keypose(f"grasp {item}", at, yaw, CLOSED, hold=GRASP_STEPS),
+            Keypose(f"lift {item}", np.array([*at[:2], TRAVEL_Z]), yaw, CLOSED),
+            Keypose(f"over {thread}", np.array([*on[:2], TRAVEL_Z]), start, CLOSED),
+            Keypose(f"onto {thread}", on, start, CLOSED, hold=2, speed=SLOW),
+        ]
+    end = start - left - 0.06
+    return [
+        *before,
+        Keypose(f"turn {item}", tight, end, CLOSED, speed=SLOW),
+        Keypose(f"release {item}", tight, end, OPEN, hold=RELEASE_STEPS),
+        Keypose("retreat", tight + up, end, OPEN, via=True),
     ]

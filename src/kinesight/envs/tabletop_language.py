@@ -39,6 +39,8 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     "put-groceries": ("put {item} into {place}", "put {item} away in {place}"),
     "swap": ("swap {one} and {other}", "let {one} and {other} change places"),
     "sort-groceries": ("sort the groceries: {rules}", "put {rules}"),
+    "close-jar": ("close {place}", "screw the lid onto {place}"),
+    "screw-bulb": ("screw {item} into the lamp", "put {item} into the lamp and turn it tight"),
 }
 """Task -> templates of the sentence in training."""
 
@@ -60,6 +62,8 @@ PARAPHRASES: dict[str, tuple[str, ...]] = {
     "put-in-drawer": ("hide {item} in the drawer", "{item} should vanish in the shut drawer"),
     "put-groceries": ("{place} is still lacking {item}", "tidy up: {item} belongs in {place}"),
     "swap": ("{one} wants the place of {other}, and the other way round", "exchange {one} with {other}"),
+    "close-jar": ("nothing should spill out of {place}", "the lid is missing on {place}"),
+    "screw-bulb": ("the lamp is dark: it needs {item}", "let {item} light up the lamp"),
     "sort-groceries": ("everything in its place: {rules}", "tidy up so that {rules} are gone"),
 }
 """Task -> templates of split unseen-instructions."""

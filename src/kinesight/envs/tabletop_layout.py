@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
-from kinesight.envs.tabletop_objects import FIXTURES, KINDS, SIZES, Kind
+from kinesight.envs.tabletop_objects import KINDS, SIZES, Kind
 from kinesight.types.arrays import Matrix3, Point
 from kinesight.types.errors import lookup
 
@@ -51,7 +51,7 @@ class Thing:
 
     @property
     def type(self) -> Kind:
-        return lookup("kind of thing", self.kind, {**KINDS, **FIXTURES})
+        return lookup("kind of thing", self.kind, KINDS)
 
     @property
     def scale(self) -> float:

@@ -5,7 +5,7 @@ is plain data, so that tasks and experts can ask for heights and widths without 
 the names that groceries carry are imitated in shape and colour only.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import cos, pi, sin, tan
 from typing import Literal
 
@@ -287,7 +287,6 @@ CONTAINERS: dict[str, Kind] = {
 }
 """Coloured receptacles that stand still; a mat is painted on the table."""
 
-KINDS: dict[str, Kind] = {**SHAPES, **GROCERIES, **CONTAINERS}
 
 BUTTON_TRAVEL_M = 0.012
 DRAWER_TRAVEL_M = 0.120
@@ -296,8 +295,50 @@ HANDLE_Y, HANDLE_Z = 0.111, 0.056
 THREAD_TURN_RAD, THREAD_DEPTH_M = pi, 0.008
 """A cap goes down by that depth in that turn, clockwise seen from above."""
 
+SEAT_M = 0.008
+"""So near to its seat, in height and sideways, a cap takes hold of a thread."""
+
+CAPS: dict[str, Kind] = {
+    "lid": Kind(
+        (
+            _upright(0.030, 0.018),
+            _cuboid(0.048, 0.018, 0.020, 0.018),
+        ),
+        0.038, 0.030, grip_height_m=0.030, grip_yaw=pi / 2, mass_kg=0.04,
+    ),
+    "bulb": Kind(
+        (
+            _upright(0.018, 0.018),
+            _upright(0.013, 0.010, 0.016, colour=(0.75, 0.76, 0.78)),
+            Part("sphere", (0.024,), (0.0, 0.0, 0.044), colour=(0.99, 0.97, 0.85)),
+        ),
+        0.068, 0.024, grip_height_m=0.044, grip_symmetry=8, mass_kg=0.04,
+    ),
+}
+"""What can be screwed onto a thread."""
+CAP_OF: dict[str, str] = {"jar": "lid", "socket": "bulb"}
+"""Thread -> the kind of cap that fits."""
+
 FIXTURES: dict[str, Kind] = {
+    "jar": Kind(
+        (
+            _upright(0.036, 0.0585),
+            _upright(0.024, 0.012, 0.058, colour=(0.88, 0.90, 0.92), solid=False),
+            _upright(0.0364, 0.022, 0.014, colour=(0.93, 0.92, 0.88), solid=False),
+        ),
+        0.060, 0.038, movable=False, joints=2, floor_m=0.060,
+    ),
+    "socket": Kind(
+        (
+            _cuboid(0.086, 0.086, 0.008, colour=(0.25, 0.26, 0.28)),
+            _upright(0.030, 0.005, 0.008, colour=(0.25, 0.26, 0.28)),
+            *(replace(board, solid=False, colour=(0.80, 0.72, 0.48)) for board in _ring(14, 0.024, 0.024, 0.006, 0.010)),
+        ),
+        0.034, 0.058, movable=False, joints=2, floor_m=0.014,
+    ),
     "button": Kind((_cuboid(0.070, 0.070, 0.020, colour=(0.25, 0.26, 0.28)),), 0.040, 0.075, movable=False, joints=1),
     "drawer": Kind((), 0.090, 0.135, movable=False, joints=1),
 }
 """Things with joints that stay in place; `tabletop_scene.py` builds their moving parts."""
+
+KINDS: dict[str, Kind] = {**SHAPES, **GROCERIES, **CONTAINERS, **CAPS, **FIXTURES}

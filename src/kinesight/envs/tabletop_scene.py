@@ -18,10 +18,13 @@ from kinesight.envs.tabletop_layout import Thing
 from kinesight.envs.tabletop_looks import TABLES, Look, digit_texture
 from kinesight.envs.tabletop_objects import (
     BUTTON_TRAVEL_M,
+    CAP_OF,
     COLOURS,
     DRAWER_TRAVEL_M,
     HANDLE_Y,
     HANDLE_Z,
+    THREAD_DEPTH_M,
+    THREAD_TURN_RAD,
     Colour,
     Kind,
     Part,
@@ -53,9 +56,31 @@ def compose(things: Iterable[Thing], look: Look) -> mujoco.MjModel:
     """The model of a layout; its joints are those of the arm, then of the things in their order."""
     spec = _room().copy()
     _dress(spec, look)
+    things = tuple(things)
     for thing in things:
         _add_thing(spec, thing)
+    for cap, thread in mates(things):
+        weld = spec.add_equality(
+            name=f"{cap} on {thread}",
+            type=mujoco.mjtEq.mjEQ_WELD,
+            objtype=mujoco.mjtObj.mjOBJ_BODY,
+            name1=f"{thread} thread",
+            name2=cap,
+            active=False,
+        )
+        weld.data[:11] = (0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1)
     return spec.compile()
+
+
+def mates(things: Iterable[Thing]) -> list[tuple[str, str]]:
+    """(cap, thread) for all that fit; "cap on thread" is the weld that holds the one to the other."""
+    things = tuple(things)
+    return [
+        (cap.name, thread.name)
+        for thread in things
+        for cap in things
+        if thread.kind in CAP_OF and CAP_OF[thread.kind] == cap.kind
+    ]
 
 
 @cache
@@ -150,6 +175,8 @@ def _add_thing(spec: mujoco.MjSpec, thing: Thing) -> None:
         _add_button(body, thing)
     if thing.kind == "drawer":
         _add_drawer(body, thing)
+    if thing.kind in CAP_OF:
+        _add_thread(spec, body, thing)
 
 
 def _weigh(body: mujoco.MjsBody, kind: Kind, scale: float) -> None:
@@ -256,6 +283,39 @@ def _add_drawer(body: mujoco.MjsBody, thing: Thing) -> None:
     post = Part("box", (0.009, 0.008, 0.024), (0.0, HANDLE_Y, HANDLE_Z), colour=(0.3, 0.3, 0.32))
     _add_part(tray, bracket, thing)
     _add_part(tray, post, thing)
+
+
+def _add_thread(spec: mujoco.MjSpec, body: mujoco.MjsBody, thing: Thing) -> None:
+    """A carrier that turns and sinks together: an equality couples its slide to its hinge."""
+    seat = thing.type.floor_m + THREAD_DEPTH_M
+    carrier = body.add_body(name=f"{thing.name} thread", pos=(0, 0, seat))
+    _fixed_mass(carrier, 0.05, 5e-5)
+    carrier.add_joint(
+        name=f"{thing.name} turn",
+        type=mujoco.mjtJoint.mjJNT_HINGE,
+        axis=(0, 0, 1),
+        range=(-THREAD_TURN_RAD, 0),
+        limited=True,
+        damping=0.01,
+        frictionloss=0.02,
+        armature=1e-3,
+    )
+    carrier.add_joint(
+        name=f"{thing.name} sink",
+        type=mujoco.mjtJoint.mjJNT_SLIDE,
+        axis=(0, 0, 1),
+        damping=1,
+        armature=0.05,
+    )
+    coupling = spec.add_equality(
+        name=f"{thing.name} screw",
+        type=mujoco.mjtEq.mjEQ_JOINT,
+        name1=f"{thing.name} sink",
+        name2=f"{thing.name} turn",
+        solref=(2 * TIMESTEP_S, 1),
+        solimp=(0.999, 0.9999, 0.0001, 0.5, 2),
+    )
+    coupling.data[:5] = (0, THREAD_DEPTH_M / THREAD_TURN_RAD, 0, 0, 0)
 
 
 def _fixed_mass(body: mujoco.MjsBody, mass: float, moment: float) -> None:

@@ -14,6 +14,8 @@ from kinesight.envs.tabletop_objects import (
     DRAWER_TRAVEL_M,
     HANDLE_Y,
     HANDLE_Z,
+    SEAT_M,
+    THREAD_DEPTH_M,
     THREAD_TURN_RAD,
 )
 from kinesight.types.arrays import Point
@@ -117,8 +119,8 @@ def done(step: Step, state: TableState) -> bool:
             return state.joint(drawer) > OPEN_M if opened else state.joint(drawer) < CLOSED_M
         case Push(item, mat):
             return bool(_horizontal(state, item, mat) < state.thing(mat).type.inner_radius_m - 0.01)
-        case Screw(_, thread):
-            return state.joint(thread) < -SCREWED * THREAD_TURN_RAD
+        case Screw(item, thread):
+            return at_rest(state, item) and state.joint(thread) < -SCREWED * THREAD_TURN_RAD
 
 
 def lasts(step: Step) -> bool:
@@ -154,7 +156,19 @@ def points(step: Step, state: TableState) -> tuple[Point, Point]:
         case Push(item, mat):
             return state.centre(item), state.position(mat)
         case Screw(item, thread):
-            return state.centre(item), state.centre(thread)
+            return state.centre(item), seat(state, thread)
+
+
+def seat(state: TableState, thread: str) -> Point:
+    """Where a cap's base lies on a thread, as far as it is turned now."""
+    depth = THREAD_DEPTH_M * (1 + state.joint(thread) / THREAD_TURN_RAD)
+    return state.position(thread) + np.array([0.0, 0.0, state.thing(thread).type.floor_m + depth])
+
+
+def seated(state: TableState, item: str, thread: str) -> bool:
+    """Whether a cap lies where the thread takes hold of it."""
+    off = np.abs(state.position(item) - seat(state, thread))
+    return bool(off.max() < SEAT_M) and state.upright(item)
 
 
 def handle(state: TableState, drawer: str, opening_m: float) -> Point:

@@ -24,7 +24,7 @@ from kinesight.envs.tabletop_language import (
 from kinesight.envs.tabletop_layout import DIRECTIONS, REACH_X, REACH_Y, Thing
 from kinesight.envs.tabletop_objects import COLOURS, GROCERIES, SHAPES
 from kinesight.envs.tabletop_splits import SEEN_COLOURS, SEEN_GROCERIES, split
-from kinesight.envs.tabletop_steps import BESIDE_M, Clear, Press, Push, Put, PutAt, Slide, Step
+from kinesight.envs.tabletop_steps import BESIDE_M, Clear, Press, Push, Put, PutAt, Screw, Slide, Step
 from kinesight.types.case import Case
 from kinesight.types.errors import KinesightError, UsageError, lookup
 
@@ -387,6 +387,26 @@ def sort_groceries(d: Draw) -> tuple[tuple[Step, ...], Words]:
     return tuple(steps), {"rules": listed(rules)}
 
 
+def close_jar(d: Draw) -> tuple[tuple[Step, ...], Words]:
+    """The one lid onto one of two jars."""
+    colour = d.choice or d.colour()
+    jar = d.add(d.thing("jar", colour), clear_m=0.03)
+    d.add(d.thing("jar", d.pick(SEEN_COLOURS, (colour,))), clear_m=0.03)
+    lid = d.add(d.thing("lid", "gray", name="lid"), gripped=True, target=True)
+    d.clutter(3)
+    return (Screw(lid.name, jar.name, f"screw the lid onto the {jar.name}"),), {"place": f"the {jar.name}"}
+
+
+def screw_bulb(d: Draw) -> tuple[tuple[Step, ...], Words]:
+    """One of two bulbs into the lamp."""
+    socket = d.add(d.thing("socket", name="lamp"), clear_m=0.01)
+    bulb = _target(d, colour=d.choice, shape="bulb")
+    d.add(d.thing("bulb", d.pick(SEEN_COLOURS, (bulb.colour,))), gripped=True)
+    d.clutter(3)
+    text = f"screw the {bulb.name} into the lamp"
+    return (Screw(bulb.name, socket.name, text),), {"item": f"the {bulb.name}"}
+
+
 TASKS: dict[str, Task] = {
     "pick-place": pick_place,
     "pick-attribute": pick_attribute,
@@ -403,6 +423,8 @@ TASKS: dict[str, Task] = {
     "put-groceries": put_groceries,
     "swap": swap,
     "sort-groceries": sort_groceries,
+    "close-jar": close_jar,
+    "screw-bulb": screw_bulb,
 }
 LONG_TASKS = ("stack", "press-buttons", "put-in-drawer", "put-groceries", "sort-groceries")
 """Those whose steps become more in split long-horizon."""
@@ -425,6 +447,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "put-groceries": tuple(GROCERIES),
     "swap": _COLOURS,
     "sort-groceries": (),
+    "close-jar": _COLOURS,
+    "screw-bulb": _COLOURS,
 }
 """Task -> what its variations 1, 2, … fix: the first named object's colour or name, a relation, a side."""
 TASK_SETS: dict[str, tuple[str, ...]] = {
