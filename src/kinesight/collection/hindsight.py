@@ -49,5 +49,5 @@ class HindsightPlans:
 def with_hindsight_plans(store: EpisodeStore, workers: int = 1) -> EpisodeStore:
     """The store with its plan keys; they are computed where they are missing."""
     plans = HindsightPlans()
-    folder: Path = derive(store, NAME, plans, parameters=plans, workers=workers)
+    folder: Path = derive(store, NAME, plans, parameters=plans, workers=workers, version=2)
     return store.with_derived(folder)
