@@ -30,7 +30,12 @@ def test_keys_are_those_of_the_design(tmp_path: Path) -> None:
     assert list(document) == KEYS
     episode = document["episodes"][0]
     assert list(episode) == ["case", "success", "steps", "counts", "timings_s", "metrics", "events"]
-    assert episode["events"][1] == {"step": 12, "kind": "replan", "reason": "stuck: moved 0.4 mm in 15 steps", "values": {}}
+    assert episode["events"][1] == {
+        "step": 12,
+        "kind": "replan",
+        "reason": "stuck: moved 0.4 mm in 15 steps",
+        "values": {},
+    }
     assert list(document["summary"]) == ["episodes", "success_rate", "wilson_95", "per_task"]
 
 

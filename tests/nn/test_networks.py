@@ -209,7 +209,7 @@ def test_action_unet_starts_without_condition_and_learns_one() -> None:
 
 def video_unet(patch: int, **changes: object) -> VideoUNet:
     sizes = {"base": 8, "multipliers": (1, 2), "blocks": 1, "frames": 5, "grid": (2, 2), "heads": 2}
-    return VideoUNet(channels=3, context_channels=3, condition=8, patch=patch, **sizes | changes)
+    return VideoUNet(channels=3, outputs=3, context_channels=3, condition=8, patch=patch, **sizes | changes)
 
 
 @pytest.mark.parametrize("patch", [1, 2, 4])

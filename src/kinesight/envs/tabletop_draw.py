@@ -59,7 +59,9 @@ class Draw:
         words = [size if size != "medium" else "", colour, kind]
         return Thing(name or " ".join(word for word in words if word), kind, colour, size)
 
-    def add(self, thing: Thing, *, gripped: bool = False, target: bool = False, clear_m: float = 0.0) -> Thing:
+    def add(
+        self, thing: Thing, *, gripped: bool = False, target: bool = False, clear_m: float = 0.0
+    ) -> Thing:
         """Give the thing a free place; `target` binds it to the split's region, `clear_m` widens it."""
         if any(other.name == thing.name for other in self.things):
             raise Rejected(f"two things are called {thing.name!r}")

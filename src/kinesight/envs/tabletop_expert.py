@@ -101,7 +101,11 @@ class TableTopExpert:
         # A press is over when the button springs back: what was done while its plan runs counts.
         if self._index < len(steps) and done(steps[self._index], state) and not self._path:
             self._index += 1
-        elif self._index < len(steps) and isinstance(steps[self._index], Press) and done(steps[self._index], state):
+        elif (
+            self._index < len(steps)
+            and isinstance(steps[self._index], Press)
+            and done(steps[self._index], state)
+        ):
             self._index += 1
         if self._path or self._index >= len(steps):
             return []

@@ -36,7 +36,9 @@ class Look:
 LOOKS: dict[str, Look] = {
     "studio": Look(),
     "birch": Look("birch", (0.78, 0.76, 0.71), (0.45, 0.40, 0.35), (0.58, 0.55, 0.48), 0.38, (-0.8, 0.7)),
-    "office": Look("grey laminate", (0.52, 0.57, 0.66), (0.30, 0.33, 0.36), (0.50, 0.52, 0.58), 0.42, (0.2, 0.4)),
+    "office": Look(
+        "grey laminate", (0.52, 0.57, 0.66), (0.30, 0.33, 0.36), (0.50, 0.52, 0.58), 0.42, (0.2, 0.4)
+    ),
     "walnut": Look("walnut", (0.70, 0.66, 0.60), (0.28, 0.24, 0.22), (0.60, 0.57, 0.52), 0.42, (-0.3, 1.0)),
     "slate": Look("slate", (0.25, 0.28, 0.33), (0.14, 0.14, 0.16), (0.75, 0.68, 0.55), 0.30, (0.9, 0.2)),
     "marble": Look("marble", (0.46, 0.55, 0.44), (0.55, 0.53, 0.50), (0.42, 0.46, 0.60), 0.45, (-1.0, 0.1)),
@@ -49,7 +51,7 @@ UNSEEN_LOOKS = ("slate", "marble", "gingham", "dusk")
 
 def _wood(dark: Colour, light: Colour, rings: float, seed: int) -> Texture:
     """Boards along x whose grain bends slowly."""
-    y, x = np.mgrid[0:1 : TEXTURE_PIXELS * 1j, 0:1 : TEXTURE_PIXELS * 1j]
+    y, x = np.mgrid[0 : 1 : TEXTURE_PIXELS * 1j, 0 : 1 : TEXTURE_PIXELS * 1j]
     board = np.floor(y * 4)
     phase = np.random.default_rng(seed).uniform(0, 20, 5)[board.astype(int)]
     bend = 0.35 * np.sin(2.2 * x + phase) + 0.12 * np.sin(6.1 * x + 2 * phase)

@@ -151,7 +151,9 @@ def _dress(spec: mujoco.MjSpec, look: Look) -> None:
     )
 
 
-def _looking_at(eye: tuple[float, float, float], target: tuple[float, float, float]) -> Float[np.ndarray, "4"]:
+def _looking_at(
+    eye: tuple[float, float, float], target: tuple[float, float, float]
+) -> Float[np.ndarray, "4"]:
     """Of a MuJoCo camera, which looks along -z with y up."""
     back = np.array(eye) - np.array(target)
     back /= np.linalg.norm(back)
@@ -235,7 +237,9 @@ def _add_button(body: mujoco.MjsBody, thing: Thing) -> None:
     )
     _add_part(cap, Part("cylinder", (0.026, 0.010), (0.0, 0.0, 0.010)), thing)
     if thing.digit is not None:
-        plate = Part("box", (0.030, 0.030, 0.002), (0.0, 0.060, 0.020), tilt=-0.75, colour="white", solid=False)
+        plate = Part(
+            "box", (0.030, 0.030, 0.002), (0.0, 0.060, 0.020), tilt=-0.75, colour="white", solid=False
+        )
         _add_part(body, plate, thing)
         printed = Part(
             "box", (0.028, 0.028, 0.0004), (0.0, 0.0614, 0.0216), yaw=pi, tilt=0.75,

@@ -193,7 +193,9 @@ def support(state: TableState, place: str) -> Point:
 
 def beside(state: TableState, place: str, relation: str, item: str) -> Point:
     """The middle of the region that counts as `relation` `place` for an item."""
-    distance = min(max(BESIDE_M[0] + 0.035, state.thing(place).radius_m + state.thing(item).radius_m + 0.02), 0.14)
+    distance = min(
+        max(BESIDE_M[0] + 0.035, state.thing(place).radius_m + state.thing(item).radius_m + 0.02), 0.14
+    )
     x, y = DIRECTIONS[relation]
     return state.position(place) * [1, 1, 0] + distance * np.array([x, y, 0.0])
 

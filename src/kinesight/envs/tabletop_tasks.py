@@ -107,7 +107,10 @@ def pick_place(d: Draw) -> tuple[tuple[Step, ...], Words]:
     item = _target(d, colour=d.choice)
     d.clutter(5, item)
     text = f"put {describe(d.things, item)} into {describe(d.things, place)}"
-    return (Put(item.name, place.name, text=text),), {"item": _named(d, item), "place": describe(d.things, place)}
+    return (Put(item.name, place.name, text=text),), {
+        "item": _named(d, item),
+        "place": describe(d.things, place),
+    }
 
 
 def pick_attribute(d: Draw) -> tuple[tuple[Step, ...], Words]:
@@ -128,7 +131,11 @@ def pick_attribute(d: Draw) -> tuple[tuple[Step, ...], Words]:
     }[attribute]
     for thing in others:
         d.add(thing, gripped=True)
-    words = {"colour": f"the {colour} object", "shape": f"the {shape}", "size": f"the {size} {colour} {shape}"}
+    words = {
+        "colour": f"the {colour} object",
+        "shape": f"the {shape}",
+        "size": f"the {size} {colour} {shape}",
+    }
     named = paraphrased(d.things, item, d.generator) if d.split.paraphrased else words[attribute]
     text = f"put {describe(d.things, item)} into {describe(d.things, place)}"
     return (Put(item.name, place.name, text=text),), {"item": named, "place": describe(d.things, place)}
@@ -324,7 +331,10 @@ def put_in_drawer(d: Draw) -> tuple[tuple[Step, ...], Words]:
     names = [describe(d.things, item) for item in items]
     steps = (
         Slide(drawer.name, True, "open the drawer"),
-        *(Put(item.name, drawer.name, text=f"put {n} into the drawer") for item, n in zip(items, names, strict=True)),
+        *(
+            Put(item.name, drawer.name, text=f"put {n} into the drawer")
+            for item, n in zip(items, names, strict=True)
+        ),
         Slide(drawer.name, False, "close the drawer"),
     )
     spoken = [_named(d, item) for item in items]

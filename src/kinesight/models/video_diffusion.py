@@ -1,7 +1,8 @@
 """Plan-conditioned video imaginer (Spatial Policy, "Spatial Conditioned Embodied Video Generation", Eq. 1-4).
 
 First frame + instruction + spatial plan table -> seven future frames, spread evenly from now to the end of
-the task. The network denoises the difference to the first frame, which is zero wherever nothing moves.
+the task. The network denoises the difference to the first frame, which is zero wherever nothing moves: it
+draws new pictures and where they cover the first one.
 Plan rows and words become tokens; pooled, they join the noise level and enter every layer by FiLM (the
 paper's global conditioning; the others of its Table 6 are in `video_conditions`). One learned null vector
 stands for "no condition", in training and sampling.
@@ -52,8 +53,8 @@ class VideoDiffusionConfig:
     """"noisy-flow" or "flow" with Euler steps; "v", "x0", "epsilon" or "epsilon-linear" with DDIM. What moves
     is decided at high noise: trained there more often, the imaginer learns it in fewer steps."""
     predict_data: bool = True
-    """The network gives the clean video and is trained on its error; sampling turns it into the objective's
-    target (see nn.objectives). Coarse patches need it."""
+    """The network gives the clean video, as pictures and where they cover the first frame, and is trained on
+    its error; sampling turns it into the objective's target (see nn.objectives). Coarse patches need it."""
     size: int = 0
     """Edge at which the network works [px], smaller than the data's or 0 for the same. What does not move is
     taken from the first frame and stays sharp."""
@@ -148,6 +149,7 @@ class VideoDiffusion(nn.Module):
         self.level = LevelEmbedding(features)
         self.unet = VideoUNet(
             channels=3,
+            outputs=4 if config.predict_data else 3,
             context_channels=3,
             condition=features,
             base=config.base,
@@ -216,7 +218,12 @@ class VideoDiffusion(nn.Module):
     def _denoise(self, noisy: Tensor, levels: Tensor, first: Tensor, condition: Condition) -> Tensor:
         """The network's own output: the clean residual, or the objective's target."""
         pooled = condition.pooled + self.level(levels)
-        return self.unet(noisy, first, pooled, condition.tokens, condition.valid)
+        output = self.unet(noisy, first, pooled, condition.tokens, condition.valid)
+        if not self.config.predict_data:
+            return output
+        frames, change = output.split([3, 1], dim=2)
+        # Pasting over the first frame leaves no ghost of what has gone, as a bare difference does.
+        return torch.sigmoid(change - 1) * (frames - first[:, None]) * self.config.residual_gain
 
     def _predict(self, noisy: Tensor, levels: Tensor, first: Tensor, condition: Condition) -> Tensor:
         """The objective's target, for the sampler."""

@@ -47,11 +47,12 @@ class SpaceTimeBlock(nn.Module):
 
 
 class VideoUNet(nn.Module):
-    """Noisy frames beside the first frame -> prediction of the frames' shape."""
+    """Noisy frames beside the first frame -> `outputs` channels for every pixel of the frames."""
 
     def __init__(
         self,
         channels: int,
+        outputs: int,
         context_channels: int,
         condition: int,
         base: int,
@@ -100,7 +101,7 @@ class VideoUNet(nn.Module):
             if level:
                 self.upsample.append(nn.Conv2d(width, width, 3, padding=1))
         self.head = nn.Sequential(
-            group_norm(inputs), nn.SiLU(), nn.Conv2d(inputs, patch * patch * channels, 3, padding=1)
+            group_norm(inputs), nn.SiLU(), nn.Conv2d(inputs, patch * patch * outputs, 3, padding=1)
         )
         # Built last: whatever else the network holds begins the same with tokens and without.
         self.local = nn.ModuleList(
@@ -115,7 +116,7 @@ class VideoUNet(nn.Module):
         condition: Float[Tensor, "b d"],
         tokens: Float[Tensor, "b k f"] | None = None,
         valid: Bool[Tensor, "b k"] | None = None,
-    ) -> Float[Tensor, "b t c y x"]:
+    ) -> Float[Tensor, "b t _ y x"]:
         """`tokens` and which of them are valid: for a network that was built to take them."""
         b, t = noisy.shape[:2]
         repeated = context[:, None].expand(-1, t, -1, -1, -1)
@@ -154,7 +155,7 @@ class VideoUNet(nn.Module):
             for _ in range(self.blocks + 1):
                 x = next(up)(torch.cat([x, skips.pop()], dim=1), condition, frames)
             if level + 1 < self.levels:
-                x = self.upsample[level](F.interpolate(x, scale_factor=2.0, mode="nearest"))
+                x = F.interpolate(self.upsample[level](x), scale_factor=2.0, mode="nearest")
         return x
 
     def _attend(
