@@ -6,7 +6,7 @@ door. The table is that of its code, by the names that our segmentation gives to
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool
@@ -43,6 +43,7 @@ TARGETS: Mapping[str, Target] = {
 """By task of Meta-World."""
 
 
+@runtime_checkable
 class TargetFinder(Protocol):
     """Says where the target of a task is seen."""
 

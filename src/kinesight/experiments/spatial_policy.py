@@ -91,7 +91,7 @@ QUICKSTART = Recipe(
             IMAGINER,
             VideoDiffusionConfig(batch_size=8, size=64, patch=4, base=64),
             TrainingConfig(
-                steps=900,
+                steps=1300,
                 learning_rate=1e-3,
                 warmup=50,
                 betas=(0.9, 0.99),
@@ -104,7 +104,7 @@ QUICKSTART = Recipe(
             POLICY,
             GoalPolicyConfig(horizon=8, batch_size=64),
             TrainingConfig(
-                steps=900,
+                steps=600,
                 learning_rate=5e-4,
                 warmup=50,
                 ema=0.999,

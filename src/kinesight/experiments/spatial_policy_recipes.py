@@ -6,6 +6,7 @@ They share its data; its policy can be shared too, since only the imaginer diffe
 
 from dataclasses import replace
 
+from kinesight.agents.replanning import Replanning
 from kinesight.agents.spatial_policy import SpatialPolicyConfig
 from kinesight.collection.collect import CollectionConfig
 from kinesight.envs.metaworld_tables import SP11
@@ -108,7 +109,7 @@ FULL = Recipe(
             ),
         ),
     ),
-    agent=SpatialPolicyConfig(execute=4, max_plans=6),
+    agent=SpatialPolicyConfig(execute=4, replanning=Replanning(max_plans=6)),
     evaluation=EvaluationConfig(tasks=SP11, cameras=THREE_CAMERAS),
 )
 
@@ -176,7 +177,7 @@ PAPER = Recipe(
             ),
         ),
     ),
-    agent=SpatialPolicyConfig(execute=4, max_plans=6),
+    agent=SpatialPolicyConfig(execute=4, replanning=Replanning(max_plans=6)),
     evaluation=EvaluationConfig(tasks=SP11, cameras=THREE_CAMERAS, start="standard"),
 )
 
