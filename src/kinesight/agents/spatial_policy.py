@@ -43,12 +43,18 @@ class SpatialPolicyConfig:
     matching: FrameMatchingConfig = field(default_factory=FrameMatchingConfig)
     stuck: StuckConfig = field(default_factory=StuckConfig)
     replanning: Replanning = field(default_factory=Replanning)
+    noise_seed: int = 0
+    """Another one gives other draws of imaginer and policy in the same cases."""
+    cover: float = 0.0
+    """Share of every picture that grey blocks hide from the agent (Fig. 7)."""
     critic: VideoJudgeConfig | None = None
     """Judge of imagined videos. The recipe's stage that it learned from is loaded by who builds the agent."""
 
     def __post_init__(self) -> None:
         if min(self.execute, self.look_every) < 1:
             raise UsageError(f"execute and look_every must be at least 1, got {self}")
+        if not 0 <= self.cover <= 1 or self.noise_seed < 0:
+            raise UsageError(f"cover must lie in [0, 1] and noise_seed not be negative, got {self}")
         if self.execute % self.look_every:
             raise UsageError(
                 f"execute must be a multiple of look_every, got {self.execute} and {self.look_every}"
@@ -88,7 +94,7 @@ class SpatialPolicyAgent:
     def reset(self, case: Case) -> None:
         self._case = case
         self._planner = self.planners.for_case(case)
-        self._generator = case_generator(case)
+        self._generator = case_generator(case, self.config.noise_seed)
         self._chunk: deque[Float[np.ndarray, "a"]] = deque()
         self._plans = 0
         self._step = 0
@@ -188,9 +194,9 @@ def judgement(step: int, kind: str, verdict: Verdict, video: ImaginedVideo | Non
     return Event(step, kind, verdict.reason, video, {"score": verdict.score, **verdict.terms})
 
 
-def case_generator(case: Case) -> torch.Generator:
-    """The episode's only randomness, from nothing but the case."""
-    return torch.Generator().manual_seed(zlib.crc32(to_json(case).encode()))
+def case_generator(case: Case, seed: int = 0) -> torch.Generator:
+    """The episode's only randomness, from nothing but the case; other seeds give other draws."""
+    return torch.Generator().manual_seed(zlib.crc32(to_json(case).encode()) + (seed << 32))
 
 
 class Clock:

@@ -8,6 +8,7 @@ import sys
 
 import tyro
 
+from kinesight.cli.ablate import ablate
 from kinesight.cli.calibrate import calibrate
 from kinesight.cli.collect import collect
 from kinesight.cli.compare import compare
@@ -32,6 +33,7 @@ COMMANDS = {
     "imagine": imagine,
     "evaluate": evaluate,
     "compare": compare,
+    "ablate": ablate,
     "judge": judge,
     "calibrate": calibrate,
     "report": report,

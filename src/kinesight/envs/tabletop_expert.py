@@ -99,9 +99,7 @@ class TableTopExpert:
         """Pass on to the first step that is not done, and plan it when there is no plan."""
         steps = self._setting.steps
         # A press is over when the button springs back: what was done while its plan runs counts.
-        if self._index < len(steps) and done(steps[self._index], state) and not self._path:
-            self._index += 1
-        elif (
+        if (self._index < len(steps) and done(steps[self._index], state) and not self._path) or (
             self._index < len(steps)
             and isinstance(steps[self._index], Press)
             and done(steps[self._index], state)

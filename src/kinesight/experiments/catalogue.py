@@ -1,6 +1,9 @@
 """Every recipe by name."""
 
-from kinesight.experiments import judged, spatial_policy, spatial_policy_recipes
+from collections.abc import Callable
+
+from kinesight.experiments import judged, spatial_policy, spatial_policy_ablations, spatial_policy_recipes
+from kinesight.experiments.ablations import Ablation
 from kinesight.experiments.recipe import Recipe
 from kinesight.types.errors import lookup
 
@@ -23,3 +26,14 @@ def names() -> tuple[str, ...]:
 def recipe(name: str) -> Recipe:
     """The recipe, or `UnknownName` with the nearest name and the list."""
     return lookup("recipe", name, RECIPES)
+
+
+ABLATIONS: dict[str, Callable[[str], tuple[Ablation, ...]]] = {
+    "spatial-policy": spatial_policy_ablations.ablations,
+}
+"""Method -> its tables at a budget."""
+
+
+def ablations(system: str, budget: str) -> tuple[Ablation, ...]:
+    """The tables, or `UnknownName` with the methods or budgets that exist."""
+    return lookup("method with ablations", system, ABLATIONS)(budget)

@@ -15,8 +15,8 @@ from kinesight.evaluation.report import write_report
 from kinesight.evaluation.results import Results, write_results
 from kinesight.evaluation.rollout import cases as all_cases
 from kinesight.evaluation.run import Subject, run_evaluation
-from kinesight.experiments.critics import critic_stages
 from kinesight.experiments.avdc import make_avdc
+from kinesight.experiments.critics import critic_stages
 from kinesight.experiments.fit import check_fit
 from kinesight.experiments.recipe import Recipe
 from kinesight.experiments.runs import Run, load_stage, open_run

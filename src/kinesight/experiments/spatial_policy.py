@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from kinesight.agents.covered import Covered
 from kinesight.agents.goal_free import GoalFree
 from kinesight.agents.recorded_futures import RecordedFutures
 from kinesight.agents.spatial_policy import SpatialPolicyAgent, SpatialPolicyConfig
@@ -43,6 +44,11 @@ class GeometricPlanners:
 
 def make_agent(run: Run, goals: Goals = "imagined", expert_data: Path | None = None) -> Agent:
     """The closed loop of a trained run, on the CPU; `oracle` and `shuffled` goals need expert episodes."""
+    agent, cover = _in_the_open(run, goals, expert_data), run.recipe.agent.cover
+    return Covered(agent, cover) if cover else agent
+
+
+def _in_the_open(run: Run, goals: Goals, expert_data: Path | None) -> Agent:
     settings = run.recipe.agent
     policy = load_stage(run, POLICY).model
     assert isinstance(policy, GoalPolicy), "the stage `policy` of a Spatial Policy recipe is a goal policy"

@@ -42,20 +42,20 @@ def _variant(suffix: str, summary: str, imaginer: tuple[Stage, ...]) -> Recipe:
     )
 
 
-def _told(condition: str) -> tuple[Stage, ...]:
-    """The imaginer of `SMALL` with another conditioning."""
-    stage = SMALL.stage(IMAGINER)
-    assert isinstance(stage.model, VideoDiffusionConfig), "the imaginer of SMALL is a video model"
+def told(base: Recipe, condition: str) -> tuple[Stage, ...]:
+    """The base's imaginer with another conditioning."""
+    stage = base.stage(IMAGINER)
+    assert isinstance(stage.model, VideoDiffusionConfig), "the imaginer is a video model"
     return (replace(stage, model=replace(stage.model, condition=condition)),)
 
 
-def _fine_tuned() -> tuple[Stage, ...]:
-    """Table 6: 10 k steps on the expert, 2 k more on an extended set. Here they share the steps of `SMALL`.
+def fine_tuned(base: Recipe) -> tuple[Stage, ...]:
+    """Table 6: 10 k steps on the expert, 2 k more on an extended set. Here they share the base's steps.
 
     The extension is the expert pushed about by strong noise while it acts.
     """
-    stage = SMALL.stage(IMAGINER)
-    disturbed = replace(SMALL.data, episodes=10, starts=("shifted",), noise_std=0.5, first_seed=3000)
+    stage = base.stage(IMAGINER)
+    disturbed = replace(base.data, episodes=10, starts=("shifted",), noise_std=0.5, first_seed=3000)
     short = replace(stage.training, steps=stage.training.steps // 6, seed=1)
     return (
         replace(stage, name=EXPERT_IMAGINER, training=replace(stage.training, steps=5 * short.steps)),
@@ -63,14 +63,14 @@ def _fine_tuned() -> tuple[Stage, ...]:
     )
 
 
-SMALL_TEXT = _variant("text", "imaginer told the words only", _told("text"))
-SMALL_DISTANCE = _variant("distance", "imaginer told nine coordinates, not the plan", _told("distance"))
+SMALL_TEXT = _variant("text", "imaginer told the words only", told(SMALL, "text"))
+SMALL_DISTANCE = _variant("distance", "imaginer told nine coordinates, not the plan", told(SMALL, "distance"))
 SMALL_LOCAL = _variant(
     "local",
     "imaginer told the plan by cross-attention",
-    _told("plan-local"),
+    told(SMALL, "plan-local"),
 )
-SMALL_RECOVERY = _variant("recovery", "imaginer fine-tuned on disturbed episodes", _fine_tuned())
+SMALL_RECOVERY = _variant("recovery", "imaginer fine-tuned on disturbed episodes", fine_tuned(SMALL))
 
 FULL = Recipe(
     name="spatial-policy",

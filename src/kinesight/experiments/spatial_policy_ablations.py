@@ -1,0 +1,167 @@
+"""Spatial Policy's own ablations (its Tables 2-5, Fig. 4 and 7, and the choices its text reports).
+
+A budget is a base recipe: `small` has four tasks that a laptop trains on in less than 20 minutes a cell,
+`paper` the eleven tasks and three cameras of the paper. Every cell differs from the base in one thing.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from kinesight.agents.replanning import SETTINGS
+from kinesight.experiments.ablations import Ablation, Cell
+from kinesight.experiments.judged import REALISM, judged
+from kinesight.experiments.recipe import EvaluationConfig, Recipe, Stage
+from kinesight.experiments.spatial_policy import IMAGINER, POLICY, QUICKSTART
+from kinesight.experiments.spatial_policy_recipes import FULL, fine_tuned, told
+from kinesight.types.errors import lookup
+
+SMALL_TASKS = ("button-press-topdown", "faucet-close", "door-open", "hammer")
+
+SMALL = replace(
+    QUICKSTART,
+    name="ablation-small",
+    summary="base of the small ablations",
+    data=replace(QUICKSTART.data, tasks=SMALL_TASKS),
+    evaluation=EvaluationConfig(tasks=SMALL_TASKS, seeds=25),
+)
+
+BUDGETS: dict[str, Recipe] = {"small": SMALL, "paper": replace(FULL, name="ablation-paper")}
+
+
+def ablations(budget: str) -> tuple[Ablation, ...]:
+    """Every table at this budget; an unknown one is answered with the list."""
+    base = lookup("budget", budget, BUDGETS)
+    shared = replace(base, data_name=base.name)
+    return tuple(table(shared) for table in TABLES)
+
+
+def with_imaginer(base: Recipe, *stages: Stage) -> Recipe:
+    """The base with other stages in place of its imaginer."""
+    others = tuple(stage for stage in base.stages if stage.name != IMAGINER)
+    return replace(base, stages=(*stages, *others))
+
+
+def with_model(base: Recipe, stage: str, **changes: Any) -> Recipe:
+    """The base with settings of one stage's model replaced."""
+    stages = tuple(
+        replace(each, model=replace(each.model, **changes)) if each.name == stage else each
+        for each in base.stages
+    )
+    return replace(base, stages=stages)
+
+
+def _text(base: Recipe) -> Recipe:
+    return with_imaginer(base, *told(base, "text"))
+
+
+def _video(base: Recipe) -> Ablation:
+    cells = (
+        Cell("sub-plan, global", base),
+        Cell("text", _text(base)),
+        Cell("distance", with_imaginer(base, *told(base, "distance"))),
+        Cell("sub-plan, local", with_imaginer(base, *told(base, "plan-local"))),
+        Cell("sub-plan, fine-tuned", with_imaginer(base, *fine_tuned(base))),
+    )
+    return Ablation("video", "What the imaginer is told (Table 2)", "", cells)
+
+
+def _action(base: Recipe) -> Ablation:
+    text = _text(base)
+    cells = (
+        Cell("goal policy on text video", text),
+        Cell("AVDC", text, "avdc"),
+        Cell("AVDC-Replan", text, "avdc-replan"),
+    )
+    note = "The same text-conditioned videos, followed by the goal policy or by optical flow."
+    return Ablation("action", "How videos become actions (Table 3)", note, cells)
+
+
+def _injection(base: Recipe) -> Ablation:
+    cells = (
+        Cell("global", base),
+        Cell("local", with_imaginer(base, *told(base, "plan-local"))),
+    )
+    note = "Global: pooled into every layer. Local: gated cross-attention at the coarsest level."
+    return Ablation("injection", "Where the plan enters the imaginer (Table 4)", note, cells)
+
+
+def _replanning(base: Recipe) -> Ablation:
+    recipe = judged(base, REALISM)
+    cells = tuple(
+        Cell(name, replace(recipe, agent=replace(recipe.agent, replanning=setting)))
+        for name, setting in SETTINGS.items()
+    )
+    note = (
+        "NR: one plan, one video. GR: what the judge rejects is imagined again. GR&ER: also planned anew "
+        "when the arm is stuck or the video is used up."
+    )
+    return Ablation("replanning", "Replanning at two stages (Table 5)", note, cells)
+
+
+def _recovery(base: Recipe) -> Ablation:
+    cells = (
+        Cell("expert only", base),
+        Cell("then recovery", with_imaginer(base, *fine_tuned(base))),
+    )
+    note = "The imaginer's last sixth of steps also sees episodes that begin disturbed."
+    return Ablation("recovery", "Fine-tuning on recovery data", note, cells)
+
+
+def _noise(base: Recipe) -> Ablation:
+    cells = tuple(
+        Cell(f"noise {seed}", replace(base, agent=replace(base.agent, noise_seed=seed))) for seed in range(6)
+    )
+    note = "The same weights; only the draws of imaginer and policy differ."
+    return Ablation("noise", "Six seeds of the sampling noise (Fig. 4)", note, cells)
+
+
+def _goal_window(base: Recipe) -> Ablation:
+    cells = (
+        Cell("next 1-20 steps", base),
+        Cell("next 17-20 steps", with_model(base, POLICY, goal_nearest=17)),
+    )
+    return Ablation("goal-window", "From where training goals are drawn", "", cells)
+
+
+def _prediction(base: Recipe) -> Ablation:
+    cells = (
+        Cell("noise (epsilon)", base),
+        Cell("actions (x0)", with_model(base, POLICY, objective="x0")),
+        Cell("MLP, no diffusion", with_model(base, POLICY, head="mlp", objective="regression")),
+    )
+    return Ablation("prediction", "What the policy predicts", "", cells)
+
+
+def _masking(base: Recipe) -> Ablation:
+    shares = (0.0, 0.1, 0.25, 0.5)
+    cells = tuple(Cell(f"{share:.0%} covered", _covered(base, share)) for share in shares)
+    note = "Random blocks cover every picture that the agent sees; training is as before."
+    return Ablation("masking", "Covered pictures (Fig. 7)", note, cells)
+
+
+def _covered(base: Recipe, share: float) -> Recipe:
+    return replace(base, agent=replace(base.agent, cover=share))
+
+
+def _coordinates(base: Recipe) -> Ablation:
+    cells = (
+        Cell("end effector", base),
+        Cell("end effector and object", with_model(base, POLICY, points=("target",))),
+    )
+    note = "Eq. 5 has the end effector only, Algorithm 1 the object too, which is privileged here."
+    return Ablation("coordinates", "Coordinates of the policy", note, cells)
+
+
+TABLES: tuple[Callable[[Recipe], Ablation], ...] = (
+    _video,
+    _action,
+    _injection,
+    _replanning,
+    _recovery,
+    _noise,
+    _goal_window,
+    _prediction,
+    _masking,
+    _coordinates,
+)
