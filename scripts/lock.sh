@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Resolves pyproject.toml into requirements/core.txt and requirements/dev.txt. One set for all supported Pythons.
+# Resolves pyproject.toml into requirements/core.txt, dev.txt and, for the extra, hub.txt. One set for all supported Pythons.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH="$PWD/.venv/bin:$PATH"
@@ -16,3 +16,4 @@ compile() {
 
 compile -c requirements/pins.in -o requirements/core.txt "$@"
 compile -c requirements/core.txt --extra dev --extra chat -o requirements/dev.txt "$@"
+compile -c requirements/dev.txt --extra hub -o requirements/hub.txt "$@"

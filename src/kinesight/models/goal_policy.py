@@ -36,8 +36,8 @@ from kinesight.types.facts import DataFacts
 from kinesight.types.observation import Observation, ViewRequest
 from kinesight.types.windows import GoalWithin, Offsets, Take, WindowSpec
 
-NULL_GOAL = GREY / 127.5 - 1
-"""The picture that stands for "no goal", in [-1, 1]."""
+NULL_GOAL = float(to_unit(torch.full((1, 1, 1, 1, 3), GREY, dtype=torch.uint8)).flatten()[0])
+"""What the picture that stands for "no goal" is everywhere, in [-1, 1]."""
 
 HEADS: dict[str, Callable[[int, int, int, tuple[int, ...]], nn.Module]] = {
     "unet": lambda actions, horizon, condition, widths: ActionUNet(actions, condition, widths),

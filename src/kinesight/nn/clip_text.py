@@ -70,8 +70,8 @@ def _text_sizes(folder: Path) -> tuple[int, int]:
 
 def _load(folder: Path):  # the types are those of an optional package
     try:
-        from transformers import CLIPTextModel, CLIPTokenizer
-        from transformers.utils import logging
+        from transformers import CLIPTextModel, CLIPTokenizer  # pyright: ignore[reportMissingImports]
+        from transformers.utils import logging  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise MissingDependency(
             "A CLIP text encoder needs the extra hub: pip install kinesight[hub]"

@@ -1,0 +1,39 @@
+"""Stages that a run takes from another one, from the command line."""
+
+import json
+from pathlib import Path
+
+from kinesight.evaluation.results import read_results
+
+
+def test_a_run_of_taken_stages_trains_nothing_and_is_measured(kinesight, workspace: Path) -> None:
+    words = ("train", "spatial-policy-tiny", "--init", "imaginer=tiny,policy=tiny/policy", "--out", "shared")
+    for _ in range(2):  # and the same command again
+        outcome = kinesight(*words)
+        assert outcome.status == 0, outcome.err
+    assert not (workspace / "shared" / "policy").exists()
+    record = json.loads((workspace / "shared" / "run.json").read_text())
+    assert {stage: taken["path"] for stage, taken in record["taken"].items()} == {
+        "imaginer": "tiny/imaginer",
+        "policy": "tiny/policy",
+    }
+    outcome = kinesight("evaluate", "shared", "--seeds", "0", "--start", "shifted", "--workers", "1")
+    assert outcome.status == 0, outcome.err
+    (results,) = (workspace / "shared").glob("**/results.json")
+    assert read_results(results.parent).checkpoints == read_results(workspace / "tiny").checkpoints
+
+
+def test_wrong_use_is_answered(kinesight, workspace: Path) -> None:
+    def answer(init: str) -> tuple[int, str]:
+        outcome = kinesight("train", "spatial-policy-tiny", "--init", init, "--out", "none")
+        return outcome.status, " ".join(outcome.err.split())
+
+    status, text = answer("imagine=tiny")
+    assert status == 2
+    assert "Did you mean 'imaginer'?" in text
+    status, text = answer("imaginer")
+    assert status == 2
+    assert "STAGE=RUN" in text
+    status, text = answer("imaginer=nowhere")
+    assert status == 1
+    assert "nowhere: no trained stage here" in text
