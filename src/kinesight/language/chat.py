@@ -46,7 +46,8 @@ class ChatConfig:
     """How the endpoint calls that limit."""
     pictures: PictureConfig = field(default_factory=PictureConfig)
     timeout_s: float = 60.0
-    """For one attempt, to connect and to answer completely."""
+    """For one attempt. It is looked at between reads: one that stalls while connecting, while sending and
+    again while waiting takes up to three times as long."""
     attempts: int = 4
     """Requests for one question at most."""
     backoff_s: float = 1.0
@@ -89,7 +90,7 @@ class ChatConfig:
 
     @property
     def longest_ask_s(self) -> float:
-        """Bound of one question with all its attempts and waits, seconds."""
+        """Seconds of one question whose attempts all stall once, with all waits at their longest."""
         return self.attempts * self.timeout_s + (self.attempts - 1) * self.longest_wait_s
 
     @property
