@@ -3,8 +3,8 @@
     python bench/avdc.py --seeds 0-4 --out runs/bench-avdc
 
 Rows: AVDC with oracle video, without and with re-planning, and its controller alone with the object's true
-path in place of the one that optical flow finds: what only that row solves is lost to the flow. "Path error" is
-how far the end of the first path lies from where the object went. Finished episodes are kept.
+path in place of the one that optical flow finds: what only that row solves is lost to the flow. "Path error"
+is how far the end of the first path lies from where the object went. Finished episodes are kept.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import numpy as np
 from kinesight.agents.avdc import AvdcAgent, AvdcConfig, set_point_action
 from kinesight.agents.avdc_pursuit import Pursuit, hand_plan
 from kinesight.agents.recorded_futures import RecordedFutures, key
+from kinesight.collection.collect import CollectionConfig, collect
 from kinesight.data.episodes import EpisodeStore
 from kinesight.envs import catalogue as envs
 from kinesight.evaluation.results import Results

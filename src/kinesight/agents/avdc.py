@@ -47,8 +47,8 @@ class AvdcConfig:
     """Of the gripper, closing and opening."""
     motion: MotionConfig = field(default_factory=MotionConfig)
     lifted_prior_m: float = 0.35
-    """In place of the motion's `translation_prior_m` for what rises: it hangs on no hinge and may go far along
-    the line of sight."""
+    """In place of the motion's `translation_prior_m` for what rises: it hangs on no hinge and may go far
+    along the line of sight."""
     pursuit: PursuitConfig = field(default_factory=PursuitConfig)
 
     def __post_init__(self) -> None:
@@ -104,7 +104,7 @@ class AvdcAgent:
 
     @property
     def path(self) -> Points | None:
-        """Where the object is to go by the present plan [t + 1, 3], world frame [m]; None before it was seen."""
+        """Where the object is to go [t + 1, 3], world frame [m]; None before it was seen."""
         return self._path
 
     def request(self) -> ViewRequest:
@@ -157,8 +157,10 @@ class AvdcAgent:
             except TargetLost as lost:
                 events.append(Event(step, "lost", str(lost)))
                 return
-        self._path = motion.path
-        self._pursuit = self._new_pursuit(motion, observation.proprio[:3].astype(np.float64))
+        # Fingers close around the middle; a push starts from the side that is seen, as AVDC's does.
+        lifted = rises(motion.path(motion.middle), self.config.pursuit)
+        self._path = motion.path(motion.middle if lifted else motion.surface)
+        self._pursuit = self._new_pursuit(motion.middle, observation.proprio[:3].astype(np.float64))
         way = np.round(self._path[-1] - self._path[0], 3).tolist()
         events.append(Event(step, "plan", f"{reason}: {self._pursuit.plan.mode}, object goes {way} m"))
 
@@ -167,18 +169,19 @@ class AvdcAgent:
         moves, touched = self.targets.find(view, self._case.task)
         config = self.config.motion
         motion = object_motion(frames, moves, view.depth_m, view.camera, config, touched)
-        if not rises(motion.path, self.config.pursuit):
+        if not rises(motion.path(motion.middle), self.config.pursuit):
             return motion
         config = replace(config, translation_prior_m=self.config.lifted_prior_m)
         return object_motion(frames, moves, view.depth_m, view.camera, config, touched)
 
-    def _new_pursuit(self, motion: ObjectMotion, hand: Point) -> Pursuit:
+    def _new_pursuit(self, middle: Point, hand: Point) -> Pursuit:
         """Grasp or push anew, or go on with what is in the hand."""
+        assert self._path is not None
         config, before = self.config.pursuit, self._pursuit
         closed = before is not None and before.plan.mode == "grasp" and before.stage == "follow"
-        if closed and np.linalg.norm(motion.middle - held_place(hand, config)) <= config.held_m:
-            return Pursuit(carry_plan(motion.path, hand), config, holding=True)
-        return Pursuit(hand_plan(motion.path, config), config)
+        if closed and np.linalg.norm(middle - held_place(hand, config)) <= config.held_m:
+            return Pursuit(carry_plan(self._path, hand), config, holding=True)
+        return Pursuit(hand_plan(self._path, config), config)
 
 
 def set_point_action(command: Command, hand: Point, config: AvdcConfig) -> Float[np.ndarray, "4"]:

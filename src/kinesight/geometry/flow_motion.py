@@ -76,17 +76,18 @@ class MotionConfig:
 class ObjectMotion:
     """Where an object is and how it moves from there."""
 
+    surface: Point
+    """The middle of what is seen of the object, world frame [m]."""
     middle: Point
-    """Of what is seen of the object, world frame [m]."""
+    """The middle of the object itself, supposed behind it."""
     steps: Float[np.ndarray, "t 4 4"]
     """World motion from every frame to the next: a point p of the object comes to steps[i] @ p."""
     agreement: Float[np.ndarray, "t"]
     """Share of the followed pixels that obeyed the common motion, 0 … 1."""
 
-    @property
-    def path(self) -> Points:
-        """The middle in every frame [t + 1, 3], world frame [m]."""
-        places = [self.middle]
+    def path(self, point: Point) -> Points:
+        """Where a point of the object is in every frame [t + 1, 3], world frame [m]."""
+        places = [point]
         for step in self.steps:
             places.append(transform(step, places[-1][None])[0])
         return np.stack(places)
@@ -103,8 +104,8 @@ def object_motion(
 ) -> ObjectMotion:
     """Motion of the object that `mask` [y x] shows in the first frame of a video [t y x 3], t ≥ 2.
 
-    `depth_m` [y x] belongs to the first frame, and the camera does not move. The path is that of the middle
-    of `part` [y x], which moves with the object, or of the object itself. Raises `TargetLost` when fewer than
+    `depth_m` [y x] belongs to the first frame, and the camera does not move. Surface and middle are those of
+    `part` [y x], which moves with the object, or of the object itself. Raises `TargetLost` when fewer than
     `least_pixels` of either have a depth, `UsageError` for pictures of different sizes.
     """
     config, part = config or MotionConfig(), mask if part is None else part
@@ -116,7 +117,8 @@ def object_motion(
             f"{(camera.height, camera.width)}"
         )
     touched = lift(part, depth_m, camera, config)
-    middle = inner_point(surface_point(*touched), touched[0], camera, config.deepest_m)
+    surface = surface_point(*touched)
+    middle = inner_point(surface, touched[0], camera, config.deepest_m)
     pixels, points = lift(mask, depth_m, camera, config)
     colours, reach_px = sample(video[0], pixels), round(config.reach * camera.width)
     random = np.random.default_rng(seed)
@@ -136,7 +138,7 @@ def object_motion(
         pixels = _project(world_to_camera(points, camera), camera)
         steps.append(step)
         agreement.append(obeys.mean())
-    return ObjectMotion(middle, np.stack(steps), np.array(agreement))
+    return ObjectMotion(surface, middle, np.stack(steps), np.array(agreement))
 
 
 def lift(mask: Mask, depth_m: Depth, camera: Camera, config: MotionConfig) -> tuple[Pixels, Points]:
