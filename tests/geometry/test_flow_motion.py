@@ -170,7 +170,8 @@ def test_half_an_object_is_enough(scene):
         centre = project(transform(motions[t], CENTRE[None]), CAMERA)[0]
         video[t, :, : int(centre[0]) - 5] = (140, 20, 20)
     found = object_motion(video, mask, holes, CAMERA, NO_PRIOR)
-    assert end_error_m(found, motions[-1]) < 0.006
+    assert found.agreement[-1] < 0.8
+    assert end_error_m(found, motions[-1]) < 0.03, "of 23 cm"
 
 
 def test_the_path_is_that_of_the_part(scene):
