@@ -76,7 +76,7 @@ def path_depths(path: ImagePath, count: int = PATH_POINTS) -> Float[np.ndarray, 
     return resample(columns, count, measure=2)[:, 2]
 
 
-def depth_errors(depth_m: Float[np.ndarray, "n"], truth_m: Float[np.ndarray, "n"]) -> dict[str, float]:
+def depth_errors(depth_m: Float[np.ndarray, "n"], truth_m: Float[np.ndarray, "m"]) -> dict[str, float]:
     """Mean absolute deviation in cm, and shares of the points within tolerances, over depths along a path.
 
     `ratio@x%` counts errors of at most x % of the true depth; `offset_ratio@x%` errors of the offset from the

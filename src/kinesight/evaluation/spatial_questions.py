@@ -138,6 +138,8 @@ class Metric:
     name: str
     unit: str
     higher_is_better: bool
+    is_share: bool = False
+    """Whether it counts what is right, so that its mean is a proportion where each question gives 0 or 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,7 @@ def _read_path(reply: str, truth: PathTruth, size: ImageSize, dialect: Dialect) 
 
 
 def _read_depths(reply: str, truth: DepthTruth, size: ImageSize, dialect: Dialect) -> np.ndarray:
-    return truth.depth_m[0] + answers.read_depth_offsets(reply, len(truth.depth_m))
+    return answers.read_depth_offsets(reply, len(truth.depth_m))
 
 
 def _read_choice(reply: str, truth: ChoiceTruth, size: ImageSize, dialect: Dialect) -> int:
@@ -219,7 +221,7 @@ def _measure_path(answer: ImagePath, truth: PathTruth, size: ImageSize) -> dict[
 
 
 def _measure_depths(answer: np.ndarray, truth: DepthTruth, size: ImageSize) -> dict[str, float]:
-    return depth_errors(answer, truth.depth_m)
+    return depth_errors(truth.depth_m[0] + answer, truth.depth_m)
 
 
 def _measure_choice(answer: int, truth: ChoiceTruth, size: ImageSize) -> dict[str, float]:
@@ -253,10 +255,10 @@ def _centre(truth: InsideTruth) -> tuple[ImagePoint, ...]:
 
 _DEPTH_METRICS = (
     Metric("mad", "cm", False),
-    *(Metric(f"ratio@{tolerance}%", "share of points", True) for tolerance in DEPTH_TOLERANCES),
-    *(Metric(f"offset_ratio@{tolerance}%", "share of points", True) for tolerance in DEPTH_TOLERANCES),
+    *(Metric(f"ratio@{tolerance}%", "share of points", True, True) for tolerance in DEPTH_TOLERANCES),
+    *(Metric(f"offset_ratio@{tolerance}%", "share of points", True, True) for tolerance in DEPTH_TOLERANCES),
 )
-_HIT_RATE = (Metric("hit_rate", "share of points", True),)
+_HIT_RATE = (Metric("hit_rate", "share of points", True, True),)
 _PATH_METRICS = tuple(
     Metric(name, "thousandths", False) for name in ("rmse", "rmse_coordinate", "mae", "mae_coordinate")
 )
@@ -270,31 +272,33 @@ TASKS: Mapping[type, Task] = {
         lambda truth: (truth.point,),
         (
             Metric("med", "px", False),
-            *(Metric(f"sr@{limit}px", "share of questions", True) for limit in PIXEL_THRESHOLDS),
+            *(Metric(f"sr@{limit}px", "share of questions", True, True) for limit in PIXEL_THRESHOLDS),
         ),
     ),
     BoxTruth: Task(
         _read_places("boxes", only_one=True),
         _measure_box,
         lambda truth: (truth.box,),
-        (Metric("iou@0.5", "share of questions", True), Metric("iou", "mean", True)),
+        (Metric("iou@0.5", "share of questions", True, True), Metric("iou", "mean", True)),
     ),
     PathTruth: Task(_read_path, _measure_path, lambda truth: truth.path, (*_PATH_METRICS, *_DEPTH_METRICS)),
-    DepthTruth: Task(_read_depths, _measure_depths, lambda truth: truth.depth_m, _DEPTH_METRICS),
+    DepthTruth: Task(
+        _read_depths, _measure_depths, lambda truth: truth.depth_m - truth.depth_m[0], _DEPTH_METRICS
+    ),
     ChoiceTruth: Task(
         _read_choice,
         _measure_choice,
         lambda truth: truth.option,
-        (Metric("accuracy", "share of questions", True),),
+        (Metric("accuracy", "share of questions", True, True),),
     ),
     ProgressTruth: Task(
         _read_progress,
         _measure_progress,
         lambda truth: truth.progress,
         (
-            Metric("step_accuracy", "share of questions", True),
+            Metric("step_accuracy", "share of questions", True, True),
             Metric("step_mae", "steps", False),
-            Metric("status_accuracy", "share of questions", True),
+            Metric("status_accuracy", "share of questions", True, True),
         ),
     ),
     SentenceTruth: Task(

@@ -6,7 +6,8 @@ constant reaches: the one true answer among the questions that would score best 
 
 A reply that is missing or cannot be read counts as 0 where more is better. Errors have no worst value: they
 are averaged over the replies that were read, so a row says how many those were, and an error says nothing
-without that. Intervals are Wilson's where each question gives 0 or 1, a bootstrap over questions elsewhere.
+without that. Intervals are Wilson's for shares where each question gives 0 or 1, a bootstrap over questions
+elsewhere.
 """
 
 from collections import Counter
@@ -200,7 +201,7 @@ def _row(
     value, interval, name = float("nan"), Interval(float("nan"), float("nan")), "bootstrap"
     if len(values):
         value = float(values.mean())
-        if metric.higher_is_better and set(values.tolist()) <= {0.0, 1.0}:
+        if metric.is_share and set(values.tolist()) <= {0.0, 1.0}:
             interval, name = wilson_interval(int(values.sum()), len(values)), "wilson"
         else:
             interval = bootstrap_interval(values)
@@ -227,7 +228,7 @@ def _measure(task: Task, value: Any, question: Question) -> dict[str, float]:
 
 
 def _said(constant: Any, dialect: Dialect) -> Any:
-    """A true answer as far as the dialect can say it: depths are not asked of one without a place for them."""
+    """A true answer as far as the dialect can say it: depths are asked only of one with a place for them."""
     return without_uncarried(constant, dialect) if isinstance(constant, ImagePath) else constant
 
 

@@ -118,7 +118,7 @@ def _referring(
     return Question(name=name, size=size, truth=truth, group=group, text=text, image=image)
 
 
-def _box(edges: Sequence[float], size: ImageSize, source: str) -> ImageBox:
+def _box(edges: Any, size: ImageSize, source: str) -> ImageBox:
     """Pixels left, top, right, bottom as shares; annotators' edges may lie a little outside."""
     try:
         left, top, right, bottom = (float(edge) for edge in edges)

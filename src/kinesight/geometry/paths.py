@@ -44,7 +44,7 @@ def resample(
 
 
 def point_distances(
-    first: Float[np.ndarray, "n d"], second: Float[np.ndarray, "n d"]
+    first: Float[np.ndarray, "n d"], second: Float[np.ndarray, "m d"]
 ) -> Float[np.ndarray, "n"]:
     """Distance of each point of one path to the point of the same number of the other."""
     if first.shape != second.shape:
