@@ -171,11 +171,18 @@ def test_errors_are_averaged_over_what_was_read_and_say_so():
     result = rows(score(replies, asked, "json"))
     assert result["med"].read == 23
     assert result["med"].value < 0.1
+    assert result["med"].high < result["med"].baseline
+    assert not result["med"].beats_baseline, "the reply that was not read may have been the hard one"
+    assert result["sr@5px"].beats_baseline
     assert result["sr@5px"].value == 23 / 24
     nothing = rows(score({}, asked, "json"))
     assert math.isnan(nothing["med"].value)
     assert not nothing["med"].beats_baseline
+    assert math.isnan(nothing["med"].baseline)
     assert nothing["sr@40px"].value == 0
+    single = rows(score(right_answers(asked[:1], "json"), asked[:1], "json"))["med"]
+    assert math.isnan(single.low)
+    assert not single.beats_baseline
 
 
 def test_more_than_one_answer_is_no_answer():

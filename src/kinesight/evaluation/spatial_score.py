@@ -29,6 +29,7 @@ from kinesight.types.serial import from_json, to_json
 from kinesight.types.spatial import ImagePath
 
 SCHEMA = 1
+NAN = float("nan")
 CONSTANTS = 32
 """How many true answers are tried as the constant, spread evenly where there are more."""
 
@@ -44,11 +45,11 @@ class ScoreRow:
     value: float
     low: float
     high: float
-    """Limits of the 95 % interval."""
+    """Limits of the 95 % interval; NaN for a single value that is no share."""
     interval: str
     """wilson or bootstrap"""
     baseline: float
-    """The best constant answer's value."""
+    """The best constant answer's value; of an error, on the questions whose reply was read."""
     questions: int
     """To which the metric applies."""
     read: int
@@ -56,8 +57,13 @@ class ScoreRow:
 
     @property
     def beats_baseline(self) -> bool:
-        """Whether the interval lies wholly on the better side of the best constant."""
-        return self.low > self.baseline if self.higher_is_better else self.high < self.baseline
+        """Whether the interval lies wholly on the better side of the best constant.
+
+        Never for an error with replies that were not read: those that were may be the easy ones.
+        """
+        if self.higher_is_better:
+            return self.low > self.baseline
+        return self.high < self.baseline and self.read == self.questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,19 +142,18 @@ def read_score(path: Path) -> SpatialScore:
 def best_constant(
     metric: Metric, questions: Sequence[Question], constants: Iterable[Mapping[str, Mapping[str, float]]]
 ) -> float:
-    """The best mean that one of the constants reaches, each given as its terms by question.
+    """The best mean over the questions that one of the constants reaches, each given as its terms by question.
 
-    NaN for an error that no constant has for all the questions.
+    NaN for an error that no constant has for all the questions, and for no questions.
     """
     means: list[float] = []
-    for terms in constants:
+    for terms in constants if questions else ():
         values = [terms[question.name].get(metric.name) for question in questions]
-        if metric.higher_is_better:
-            means.append(float(np.mean([value or 0.0 for value in values])))
-        elif None not in values:
-            means.append(float(np.mean([value for value in values if value is not None])))
+        known = [value for value in values if value is not None]
+        if metric.higher_is_better or len(known) == len(values):
+            means.append(sum(known) / len(values))
     if not means:
-        return float("nan")
+        return NAN
     return max(means) if metric.higher_is_better else min(means)
 
 
@@ -187,24 +192,25 @@ def _rows(
     for metric in task.metrics:
         asked = [question for question in group if metric.name in defined[question.name]]
         if asked:
-            baseline = best_constant(metric, asked, constants)
-            rows.append(_row(metric, asked, measured, baseline))
+            rows.append(_row(metric, asked, measured, constants))
     return rows
 
 
 def _row(
-    metric: Metric, asked: Sequence[Question], measured: Mapping[str, Mapping[str, float]], baseline: float
+    metric: Metric,
+    asked: Sequence[Question],
+    measured: Mapping[str, Mapping[str, float]],
+    constants: Sequence[Mapping[str, Mapping[str, float]]],
 ) -> ScoreRow:
-    found = [measured.get(question.name, {}).get(metric.name) for question in asked]
-    read = [value for value in found if value is not None]
-    values = np.array([value or 0.0 for value in found] if metric.higher_is_better else read, np.float64)
-    value, interval, name = float("nan"), Interval(float("nan"), float("nan")), "bootstrap"
-    if len(values):
-        value = float(values.mean())
-        if metric.is_share and set(values.tolist()) <= {0.0, 1.0}:
-            interval, name = wilson_interval(int(values.sum()), len(values)), "wilson"
-        else:
-            interval = bootstrap_interval(values)
+    read = [question for question in asked if metric.name in measured.get(question.name, {})]
+    counted = asked if metric.higher_is_better else read
+    values = np.array([measured.get(question.name, {}).get(metric.name, 0.0) for question in counted])
+    value = float(values.mean()) if len(values) else NAN
+    interval, name = Interval(NAN, NAN), "bootstrap"
+    if metric.is_share and set(values.tolist()) <= {0.0, 1.0}:
+        interval, name = wilson_interval(int(values.sum()), len(values)), "wilson"
+    elif len(values) > 1:
+        interval = bootstrap_interval(values)
     return ScoreRow(
         group=asked[0].group,
         metric=metric.name,
@@ -214,7 +220,7 @@ def _row(
         low=interval.low,
         high=interval.high,
         interval=name,
-        baseline=baseline,
+        baseline=best_constant(metric, counted, constants),
         questions=len(asked),
         read=len(read),
     )
