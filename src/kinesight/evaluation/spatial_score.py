@@ -142,7 +142,7 @@ def read_score(path: Path) -> SpatialScore:
 def best_constant(
     metric: Metric, questions: Sequence[Question], constants: Iterable[Mapping[str, Mapping[str, float]]]
 ) -> float:
-    """The best mean over the questions that one of the constants reaches, each given as its terms by question.
+    """The best mean over the questions that a constant reaches, each given as its terms by question.
 
     NaN for an error that no constant has for all the questions, and for no questions.
     """
@@ -248,11 +248,12 @@ def _spread(truths: Sequence[Any]) -> list[Any]:
 
 def _cells(row: ScoreRow) -> tuple[str, ...]:
     star = " *" if row.beats_baseline else ""
+    limits = "–" if np.isnan(row.low) else f"{row.low:.3f} … {row.high:.3f} ({row.interval})"
     return (
         row.group,
         row.metric,
         f"{row.value:.3f}{star}",
-        f"{row.low:.3f} … {row.high:.3f} ({row.interval})",
+        limits,
         f"{row.baseline:.3f}",
         f"{row.read}/{row.questions}",
         row.unit,
