@@ -12,8 +12,9 @@ from kinesight.types.action import ActionChunk
 from kinesight.types.arrays import Image
 from kinesight.types.case import Case
 from kinesight.types.decision import Verdict
-from kinesight.types.observation import Observation, ViewRequest
+from kinesight.types.observation import Observation, View, ViewRequest
 from kinesight.types.plan import Feedback, SpatialPlan
+from kinesight.types.segments import Segments
 from kinesight.types.video import ImaginedVideo
 
 if TYPE_CHECKING:
@@ -43,6 +44,21 @@ class Planners(Protocol):
     def privileged(self) -> tuple[str, ...]: ...
 
     def for_case(self, case: Case) -> Planner: ...
+
+
+@runtime_checkable
+class Segmenter(Protocol):
+    """Divides a view into instances, with names where it knows them."""
+
+    @property
+    def request(self) -> ViewRequest:
+        """Which pictures `segment` needs; of any camera and size."""
+        ...
+
+    @property
+    def privileged(self) -> tuple[str, ...]: ...
+
+    def segment(self, view: View) -> Segments: ...
 
 
 @runtime_checkable
