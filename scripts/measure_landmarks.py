@@ -2,10 +2,10 @@
 
     python scripts/measure_landmarks.py [TASK ...]
 
-Seeds 1000-1009, both starts, every 15th frame until success or step 150, cameras corner, corner2 and corner3,
-128 x 128. Lengths along an axis whose near side changes between the cameras follow from their agreement, others
-are the upper quartile of what was seen; offsets are medians. Behind each fit: centimetres between the fitted
-point and the simulator's, median and 90th percentile, and the share of pictures without it.
+Seeds 1000-1009, both starts, every 15th frame until success or step 150, cameras corner, corner2 and corner3
+at 128 x 128. Lengths along an axis whose near side changes between the cameras follow from their agreement,
+others are the upper quartile of what was seen; offsets are medians. Behind each fit: centimetres between the
+fitted point and the simulator's, median and 90th percentile, and the share of pictures without it.
 """
 
 import sys
@@ -18,8 +18,17 @@ from jaxtyping import Bool
 
 from kinesight.envs.catalogue import expert, make
 from kinesight.interfaces.stages import Segmenter
-from kinesight.planning.landmarks import MIN_PIXELS, Box, Fit, Landmark, Sight, box_around, box_middle
-from kinesight.planning.landmarks import found, part_axes
+from kinesight.planning.landmarks import (
+    MIN_PIXELS,
+    Box,
+    Fit,
+    Landmark,
+    Sight,
+    box_around,
+    box_middle,
+    found,
+    part_axes,
+)
 from kinesight.planning.segmenters import ClusterSegmenter, SimulatorSegmenter
 from kinesight.planning.sight import sight_of
 from kinesight.planning.task_landmarks import FINGERS, TASK_LANDMARKS

@@ -111,8 +111,8 @@ class TestLooks:
     def test_colour_size_and_height_decide(self):
         cube = faces([0, 0.6, 0.15], SIZE, EYES[0])
         others = {
-            "blue": cube + [0.3, 0, 0],
-            "red_high": cube + [0, 0, 0.3],
+            "blue": cube + np.array([0.3, 0, 0]),
+            "red_high": cube + np.array([0, 0, 0.3]),
             "red_small": 0.2 * (cube - cube.mean(axis=0)) + [0.3, 0.3, 0.1],
             "red_large": 5.0 * (cube - cube.mean(axis=0)) + [0.5, 0.5, 0.2],
         }
@@ -129,7 +129,7 @@ class TestLooks:
     def test_pieces_on_both_sides_of_an_arm_are_one_part(self):
         cube = faces([0, 0.6, 0.15], SIZE, EYES[0])
         left, right = cube[cube[:, 0] < -0.02], cube[cube[:, 0] > 0.02]
-        far = cube + [0.4, 0, 0]
+        far = cube + np.array([0.4, 0, 0])
         found = look_points(
             self.look, sight(red_left=left, red_right=right, red_far=0.5 * (far - far.mean(0)) + far.mean(0))
         )

@@ -1,6 +1,6 @@
 """The planner from pixels against the geometric planner, on the simulator's scripted expert.
 
-`python tests/planning/test_pixel_agreement.py [--seeds 2000-2003] [--size 128]` prints the tables of docs/pixels.md.
+`python tests/planning/test_pixel_agreement.py` prints the tables of docs/pixels.md.
 """
 
 import argparse
@@ -105,7 +105,7 @@ def compared(source: str, task: str, camera: str, observations: list[Observation
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Constant:UserWarning")  # of the expert, whose actions are clipped anyway
-@pytest.mark.parametrize("task", ("button-press", "faucet-open", "hammer", "shelf-place"))
+@pytest.mark.parametrize("task", ["button-press", "faucet-open", "hammer", "shelf-place"])
 def test_plans_from_pixels_agree_with_those_from_poses(task):
     observations = list(frames(task, 2100, "standard", ("corner2",), every=20))
     for source in SOURCES:
@@ -127,8 +127,7 @@ def tables(seeds: range, size: int, tasks: list[str]) -> None:
                 for source in SOURCES:
                     for camera in CAMERAS:
                         one = compared(source, task, camera, observations)
-                        for name in (source,):
-                            mine[name] = pooled([mine[name], one]) if name in mine else one
+                        mine[source] = pooled([mine[source], one]) if source in mine else one
                         groups.setdefault(source, {}).setdefault((camera, start), []).append(one)
         for source, agreement in mine.items():
             print(f"{task} | {source} | {agreement.row()}", flush=True)

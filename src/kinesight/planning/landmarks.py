@@ -1,8 +1,9 @@
 """Where the points of a plan lie in a picture: a landmark is a part that is seen, and an offset from it.
 
-The visible surface of a part is boxed in along the world's axes. The sides of that box that face the camera are
-where the part really ends; from them, its known size leads to its middle, and a constant offset from there to
-the point. So the point hardly depends on where the camera stands, as a mean of the visible points would.
+The visible surface of a part is boxed in along the world's axes. The sides of that box that face the camera
+are where the part really ends; from them, its known size leads to its middle, and a constant offset from
+there to the point. So the point hardly depends on where the camera stands, as a mean of the visible points
+would.
 """
 
 from dataclasses import dataclass
@@ -67,8 +68,8 @@ class Landmark:
     by_name: Fit
     by_look: Fit
     sides: tuple[Side, Side, Side] = ("near", "near", "near")
-    """From which side of the box its middle is reckoned, by axis: the one that faces the camera, or always the
-    same one, where something that moves hangs on the other."""
+    """From which side of the box its middle is reckoned, by axis: the one that faces the camera, or always
+    the same one, where something that moves hangs on the other."""
     pivot_m: Offset | None = None
     """About what a turning part turns, from the goal. Its box and offset then follow it: x leads from the
     pivot outwards along the table, y to the left of that. A part that does not turn has the world's axes."""
@@ -112,7 +113,8 @@ def found(landmark: Landmark, sight: Sight) -> tuple[Points, Fit]:
 def part_points(parts: tuple[str, ...], sight: Sight) -> Points:
     """Visible points [n 3] of the parts of these names."""
     wanted = [i for i, name in sight.segments.names.items() if name in parts]
-    return _finite(sight.points[np.isin(sight.segments.ids, wanted)])
+    valid = np.isfinite(sight.points).all(axis=2)
+    return sight.points[valid & np.isin(sight.segments.ids, wanted)]
 
 
 def look_points(look: Look, sight: Sight) -> Points:
@@ -139,7 +141,7 @@ def box_around(points: Points) -> Box:
 
 
 def box_middle(box: Box, size_m: Offset, sides: tuple[Side, Side, Side], eye: Point) -> Point:
-    """The middle of a box of this size of which `box` is the visible part, seen from `eye`; all in its axes."""
+    """The middle of a box of this size whose visible part is `box`, seen from `eye`; all in its axes."""
     low, high = box
     near = eye > (low + high) / 2
     from_high = np.array(
@@ -159,7 +161,7 @@ def part_axes(landmark: Landmark, seen: Points, goal: Point | None) -> Matrix3:
 
 
 def _pieces(look: Look, sight: Sight) -> list[Points]:
-    """Points [n 3] of each instance of the right colour and height that is not longer than the look allows."""
+    """Points [n 3] of each instance of the right colour and height, if it is not too long."""
     assert sight.colours is not None, "looks need colours"
     usable = ~sight.barred & np.isfinite(sight.points).all(axis=2) & (sight.segments.ids > 0)
     ids = sight.segments.ids[usable]
@@ -189,7 +191,3 @@ def _gap(one: Box, other: Box) -> float:
     """Distance between two boxes, metres; 0 if they meet."""
     apart = np.maximum(np.maximum(one[0] - other[1], other[0] - one[1]), 0.0)
     return float(np.linalg.norm(apart))
-
-
-def _finite(points: Points) -> Points:
-    return points[np.isfinite(points).all(axis=1)]

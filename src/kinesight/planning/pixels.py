@@ -10,7 +10,6 @@ moved with the hand, another lies where it lay; a goal stays where it was. A poi
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -26,11 +25,9 @@ from kinesight.planning.task_motions import TASK_MOTIONS, holds, rows_left
 from kinesight.types.arrays import Point
 from kinesight.types.camera import Camera
 from kinesight.types.case import Case
-from kinesight.types.errors import KinesightError, UnknownName, UsageError, lookup
+from kinesight.types.errors import KinesightError, UnknownName, lookup
 from kinesight.types.observation import Observation, ViewRequest
 from kinesight.types.plan import Feedback, SpatialPlan
-
-GripperFrom = Literal["pixels", "proprioception"]
 
 
 class NotVisible(KinesightError):
@@ -50,23 +47,24 @@ class SeenPoints:
 
 
 class PixelPlanner:
-    """Plans one episode of one task from one camera; it remembers what it saw."""
+    """Plans one episode of one task from one camera; it remembers what it saw.
+
+    With `gripper_felt` the gripper is taken from the hand's pose even where it can be seen.
+    """
 
     def __init__(
         self,
         task: str,
         camera: str,
         segmenter: Segmenter,
-        gripper_from: GripperFrom = "pixels",
+        gripper_felt: bool = False,
         dead_zone_m: float = DEAD_ZONE_M,
     ) -> None:
         self._motion = lookup("task of the planner from pixels", task, TASK_MOTIONS)
         self._landmarks = lookup("task of the planner from pixels", task, TASK_LANDMARKS)
-        if gripper_from not in ("pixels", "proprioception"):
-            raise UsageError(f"gripper_from must be pixels or proprioception, got {gripper_from!r}")
         self.camera = camera
         self.segmenter = segmenter
-        self.gripper_from = gripper_from
+        self.gripper_felt = gripper_felt
         self.dead_zone_m = dead_zone_m
         self._goal: Point | None = None
         self._target: Point | None = None
@@ -108,8 +106,7 @@ class PixelPlanner:
             raise UnknownName("view of the observation", self.camera, observation.views)
         view = observation.views[self.camera]
         sight = sight_of(view, self.segmenter.segment(view), observation.proprio)
-        pixels = self.gripper_from == "pixels"
-        fingers = fingers_seen(FINGERS, sight, observation.proprio) if pixels else None
+        fingers = None if self.gripper_felt else fingers_seen(FINGERS, sight, observation.proprio)
         gripper = fingers_felt(observation.proprio) if fingers is None else fingers
         goal = locate(self._landmarks.goal, sight)
         self._goal = goal if goal is not None else self._goal
@@ -134,14 +131,15 @@ class PixelPlanners:
     """A planner from pixels for each case's task and camera."""
 
     segmenter: Segmenter = field(default_factory=ClusterSegmenter)
-    gripper_from: GripperFrom = "pixels"
+    gripper_felt: bool = False
+    """Whether the gripper is taken from the hand's pose even where it can be seen."""
 
     @property
     def privileged(self) -> tuple[str, ...]:
         return self.segmenter.privileged
 
     def for_case(self, case: Case) -> Planner:
-        return PixelPlanner(case.task, case.camera, self.segmenter, self.gripper_from)
+        return PixelPlanner(case.task, case.camera, self.segmenter, self.gripper_felt)
 
 
 def distance_vector(seen: SeenPoints, camera: Camera) -> Float[np.ndarray, "9"]:

@@ -30,6 +30,8 @@ HAND_M = ((-0.25, -0.055), 0.075)
 ARM_COLOUR = "red"
 ARM_PIXELS = 3
 """Pixels in the arm's colour, inside the hand, from which an instance counts as the arm."""
+ARM_FROM_M = -0.10
+"""Along x, where the arm begins."""
 RIM_M = ((-0.62, 0.62), (0.25, 0.96), 0.14)
 """The table in world x and y between its rims, and a height above which nothing of a rim is found."""
 
@@ -68,14 +70,16 @@ def fingers_felt(proprio: Proprio) -> Point:
 def arm_pixels(
     points: Grid, ids: Segmentation, colours: Int[np.ndarray, "y x"] | None, proprio: Proprio
 ) -> Bool[np.ndarray, "y x"]:
-    """Pixels of the hand above its fingers, and of each instance of the arm's colour that reaches into it."""
-    along, *across = _hand_rotation(proprio).inv().apply(points.reshape(-1, 3) - proprio[:3]).T
+    """Pixels of the hand above its fingers and, of each instance of the arm's colour that reaches into the
+    hand, what lies above: below, it may be a thing of that colour which the hand touches."""
+    along, *across = np.moveaxis(_in_hand(points, proprio), 2, 0)
     (back, front), radius = HAND_M
-    hand = ((along > back) & (along < front) & (np.hypot(*across) < radius)).reshape(ids.shape)
+    hand = (along > back) & (along < front) & (np.hypot(*across) < radius)
     if colours is None:
         return hand
     painted = ids[hand & (colours == COLOURS.index(ARM_COLOUR)) & (ids > 0)]
-    return hand | np.isin(ids, np.flatnonzero(np.bincount(painted, minlength=1) >= ARM_PIXELS))
+    arm = np.flatnonzero(np.bincount(painted, minlength=1) >= ARM_PIXELS)
+    return hand | (np.isin(ids, arm) & (along < ARM_FROM_M))
 
 
 def rim_pixels(points: Grid) -> Bool[np.ndarray, "y x"]:
@@ -83,6 +87,11 @@ def rim_pixels(points: Grid) -> Bool[np.ndarray, "y x"]:
     x, y, z = np.moveaxis(points, 2, 0)
     (left, right), (front, back), top = RIM_M
     return (z < top) & ((x < left) | (x > right) | (y < front) | (y > back))
+
+
+def _in_hand(points: Grid, proprio: Proprio) -> Grid:
+    rotation = _hand_rotation(proprio).as_matrix()
+    return (points - proprio[:3].astype(np.float64)) @ rotation
 
 
 def _hand_rotation(proprio: Proprio) -> Rotation:

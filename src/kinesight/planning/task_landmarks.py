@@ -1,9 +1,9 @@
 """What shows where target and goal of the eleven tasks are: task knowledge of the planner from pixels.
 
 A goal that leaves no picture of its own (the open door, the pressed button) is a constant offset from a part
-that never moves and that can be seen. Names, colours and sizes describe Meta-World's objects; the offsets were
-measured on scripted demonstrations (`python scripts/measure_landmarks.py`: seeds 1000-1009, both starts,
-cameras corner, corner2 and corner3), in metres in the world frame.
+that never moves and that can be seen. Names, colours and lengths to look for describe Meta-World's objects;
+the fits were measured on scripted demonstrations (`python scripts/measure_landmarks.py`: seeds 1000-1009,
+both starts, cameras corner, corner2 and corner3), in metres in the world frame.
 """
 
 from dataclasses import dataclass
