@@ -18,14 +18,17 @@ import torch
 from jaxtyping import Float
 
 from kinesight.agents.replanning import Replanning
+from kinesight.critics.chat_judge import ChatJudgeConfig
 from kinesight.critics.frame_matching import FrameMatchingConfig
 from kinesight.critics.stuck import StuckConfig
 from kinesight.critics.video_judge import VideoJudgeConfig
 from kinesight.interfaces.stages import Critic, Imaginer, Planners, Policy
+from kinesight.language.chat import ChatConfig
 from kinesight.types.arrays import Image
 from kinesight.types.case import Case
 from kinesight.types.decision import Decision, Event, Verdict
-from kinesight.types.errors import UsageError
+from kinesight.types.errors import KinesightError, UsageError
+from kinesight.types.note import Note
 from kinesight.types.observation import Observation, ViewRequest
 from kinesight.types.plan import Feedback, SpatialPlan
 from kinesight.types.serial import to_json
@@ -47,8 +50,12 @@ class SpatialPolicyConfig:
     """Another one gives other draws of imaginer and policy in the same cases."""
     cover: float = 0.0
     """Share of every picture that grey blocks hide from the agent (Fig. 7)."""
-    critic: VideoJudgeConfig | None = None
+    critic: VideoJudgeConfig | ChatJudgeConfig | None = None
     """Judge of imagined videos. The recipe's stage that it learned from is loaded by who builds the agent."""
+    planner: str = "geometric"
+    """By name, see `kinesight list`."""
+    chat: ChatConfig | None = None
+    """The model that planners ask which need one."""
 
     def __post_init__(self) -> None:
         if min(self.execute, self.look_every) < 1:
@@ -98,6 +105,7 @@ class SpatialPolicyAgent:
         self._chunk: deque[Float[np.ndarray, "a"]] = deque()
         self._plans = 0
         self._step = 0
+        self._last_plan = SpatialPlan(())
         self.imaginer.reset(case)
 
     def request(self) -> ViewRequest:
@@ -153,13 +161,26 @@ class SpatialPolicyAgent:
         """A new plan from the current offset, a new future from the current picture."""
         step = observation.step
         with clock.stage("plan"):
-            plan = self._planner.plan(observation, observation.instruction, feedback)
+            plan = self._plan(observation, feedback)
+        events.extend(Event(step, note.kind, note.reason, values=note.values) for note in plan.notes)
         rows = ", ".join(f"{row.verb} {row.distance_m:.2f} m" for row in plan.rows) or "nothing left"
         events.append(Event(step, "plan", f"{feedback.reason}: {rows}"))
         self.matcher.reset(self._imagine(observation, plan, events, clock), step)
         self.monitor.reset()
         self._chunk.clear()
         self._plans += 1
+
+    def _plan(self, observation: Observation, feedback: Feedback) -> SpatialPlan:
+        """The planner's; where it finds none, the last one, or none at all: an episode never ends by that."""
+        try:
+            self._last_plan = self._planner.plan(observation, observation.instruction, feedback)
+        except UsageError:
+            raise  # a wrong set-up would otherwise look like a scene that cannot be planned
+        except KinesightError as error:
+            stand_in = "the plan before" if self._last_plan.rows else "no plan"
+            note = Note("fallback", f"{stand_in} instead: {error}")
+            return replace(self._last_plan, notes=(note,))
+        return self._last_plan
 
     def _imagine(
         self, observation: Observation, plan: SpatialPlan, events: list[Event], clock: "Clock"
@@ -174,6 +195,7 @@ class SpatialPolicyAgent:
                 return video
             with clock.stage("judge"):
                 verdict = self.critic.judge(video, observation)
+            events.extend(Event(step, note.kind, note.reason, values=note.values) for note in verdict.notes)
             if not self.config.replanning.generation:
                 events.append(judgement(step, "judge", verdict))
                 return video

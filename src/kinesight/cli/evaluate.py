@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from kinesight.cli.arguments import Workers, place, shown
+from kinesight.cli.arguments import Overrides, Workers, place, shown
 
 RECIPES = "the recipe's"
 
@@ -20,6 +20,12 @@ def evaluate(
     limit: Annotated[int, shown("N", RECIPES)] = 0,
     workers: Workers = 0,
     out: Annotated[Path | None, shown("DIR", "RUN/eval/START")] = None,
+    planner: Annotated[str, shown("NAME", RECIPES)] = "",
+    judge: Annotated[str, shown("chat|none", RECIPES)] = "",
+    chat_model: Annotated[str, shown("NAME", "none is asked")] = "",
+    chat_url: Annotated[str, shown("URL")] = "http://127.0.0.1:8000/v1",
+    chat_key: Annotated[str, shown("VARIABLE", "none")] = "",
+    overrides: Overrides = (),
 ) -> None:
     """Run a trained agent in closed loop and write results.json and report.html. Finished episodes are kept.
 
@@ -33,15 +39,32 @@ def evaluate(
         limit: steps of an episode
         workers: processes
         out: folder of the results
+        planner: who plans (see kinesight list)
+        judge: who judges imagined videos
+        chat_model: vision-language model that planner or judge ask
+        chat_url: its OpenAI-compatible endpoint
+        chat_key: environment variable that holds the endpoint's key
     """
     from kinesight.cli import arguments
     from kinesight.cli.console import announce, path, say, show_results
     from kinesight.envs import catalogue as envs
-    from kinesight.experiments.evaluation import recipe_cases, report_rows, run_rows, table_rows
+    from kinesight.experiments.evaluation import (
+        recipe_cases,
+        report_rows,
+        run_rows,
+        table_rows,
+        with_agent,
+    )
     from kinesight.experiments.runs import open_run
     from kinesight.experiments.training import processes
+    from kinesight.language.chat import ChatConfig
+    from kinesight.types.errors import UsageError
 
-    opened = open_run(run)
+    chat = ChatConfig(chat_model, chat_url, chat_key) if chat_model else None
+    assignments = arguments.assignments(overrides)
+    opened = with_agent(open_run(run), assignments, planner, judge, chat)
+    if opened.recipe != open_run(run).recipe and out is None:
+        raise UsageError("results with other settings of the agent need a folder of their own: --out DIR")
     cases = recipe_cases(
         opened.recipe,
         envs.task_set(opened.recipe.data.env, tasks) if tasks else (),

@@ -9,6 +9,7 @@ def list_everything() -> None:
     from kinesight.envs import catalogue as envs
     from kinesight.experiments import catalogue as recipes
     from kinesight.experiments.evaluation import ROWS
+    from kinesight.experiments.planners import PLANNERS
     from kinesight.planning.task_motions import TASK_MOTIONS
 
     table = Table(title="Recipes (kinesight train NAME)", title_justify="left")
@@ -24,4 +25,6 @@ def list_everything() -> None:
             CONSOLE.print(f"  set [bold]{word}[/bold]: {', '.join(members)}")
         CONSOLE.print(f"  all: {', '.join(entry.tasks)}", style="dim")
     CONSOLE.print(f"\n[bold]geometric planner[/bold]: {', '.join(TASK_MOTIONS)}")
+    CONSOLE.print(f"[bold]planners[/bold]: {', '.join(PLANNERS)}")
+    CONSOLE.print(f"[bold]tables (kinesight ablate NAME)[/bold]: {', '.join(recipes.ABLATIONS)}")
     CONSOLE.print(f"[bold]rows of a results table[/bold]: {', '.join(ROWS)}")

@@ -1,5 +1,6 @@
 """The critic that a recipe names, made of what its run has learned."""
 
+from kinesight.critics.video_judge import VideoJudgeConfig
 from kinesight.experiments.recipe import Recipe
 from kinesight.experiments.runs import Run, load_stage
 from kinesight.interfaces.stages import Critic
@@ -10,7 +11,7 @@ from kinesight.types.errors import UsageError
 def critic_stages(recipe: Recipe) -> tuple[str, ...]:
     """Trained stages that the recipe's critic uses."""
     critic = recipe.agent.critic
-    return (critic.realism,) if critic is not None and critic.realism else ()
+    return (critic.realism,) if isinstance(critic, VideoJudgeConfig) and critic.realism else ()
 
 
 def load_critic(run: Run) -> Critic | None:
@@ -18,6 +19,8 @@ def load_critic(run: Run) -> Critic | None:
     config = run.recipe.agent.critic
     if config is None:
         return None
+    if not isinstance(config, VideoJudgeConfig):
+        return config.build()
     models = [load_stage(run, name).model for name in critic_stages(run.recipe)]
     for model in models:
         if not isinstance(model, Realism):

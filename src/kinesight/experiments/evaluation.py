@@ -1,13 +1,16 @@
 """From a trained run to results: the agent and its control rows on the same cases, resumable."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from kinesight.agents.blind_replay import blind_replay
+from kinesight.agents.spatial_policy import SpatialPolicyConfig
 from kinesight.collection.collect import CollectionConfig, collect
+from kinesight.critics.chat_judge import ChatJudgeConfig
+from kinesight.critics.video_judge import VideoJudgeConfig
 from kinesight.data.episodes import EpisodeStore
 from kinesight.envs import catalogue as envs
 from kinesight.evaluation.recording import Recording
@@ -18,12 +21,14 @@ from kinesight.evaluation.run import Subject, run_evaluation
 from kinesight.experiments.avdc import make_avdc
 from kinesight.experiments.critics import critic_stages
 from kinesight.experiments.fit import check_fit
-from kinesight.experiments.recipe import Recipe
-from kinesight.experiments.runs import Run, load_stage, open_run
+from kinesight.experiments.planners import PLANNERS
+from kinesight.experiments.recipe import Recipe, override
+from kinesight.experiments.runs import Run, load_stage
 from kinesight.experiments.spatial_policy import Goals, make_agent
 from kinesight.experiments.training import own_folder
 from kinesight.interfaces.agent import Agent
 from kinesight.interfaces.environment import Environment
+from kinesight.language.chat import ChatConfig
 from kinesight.types.case import Case
 from kinesight.types.errors import UsageError, lookup
 from kinesight.types.serial import to_json
@@ -84,6 +89,39 @@ def recipe_cases(
     )
 
 
+def with_agent(
+    run: Run,
+    assignments: tuple[str, ...] = (),
+    planner: str = "",
+    judge: str = "",
+    chat: ChatConfig | None = None,
+) -> Run:
+    """The run with other settings of its agent; what was trained stays as it is.
+
+    `judge` "chat" asks the model that `chat` names about every video, "none" leaves the recipe's judge out.
+    """
+    if fixed := [text for text in assignments if not text.startswith("agent.")]:
+        raise UsageError(f"a trained run takes other values for agent.… only, got {', '.join(fixed)}")
+    recipe = override(run.recipe, assignments)
+    agent = replace(recipe.agent, planner=planner or recipe.agent.planner, chat=chat or recipe.agent.chat)
+    if judge:
+        agent = replace(agent, critic=lookup("judge", judge, JUDGES)(agent))
+    lookup("planner", agent.planner, PLANNERS)
+    return replace(run, recipe=replace(recipe, agent=agent))
+
+
+def _chat_judge(agent: SpatialPolicyConfig) -> ChatJudgeConfig:
+    if agent.chat is None:
+        raise UsageError("the judge 'chat' asks a model: name it with --chat-model")
+    return ChatJudgeConfig(agent.chat)
+
+
+JUDGES: dict[str, Callable[[SpatialPolicyConfig], VideoJudgeConfig | ChatJudgeConfig | None]] = {
+    "chat": _chat_judge,
+    "none": lambda _: None,
+}
+
+
 def table_rows(names: Sequence[str]) -> tuple[str, ...]:
     """The agent and the named controls ("all": every one) in the order of the table."""
     wanted = {"agent", *(ROWS if "all" in names else names)}
@@ -123,7 +161,7 @@ def run_row(
     for stage in stages.values():
         check_fit(stage, cases)
     expert_data = record_expert(run, cases, workers) if chosen.needs_expert else None
-    make = partial(build_row, run.path, row, expert_data)
+    make = partial(build_row, run, row, expert_data)
     subject = Subject(
         agent=run.recipe.name if row == "agent" else row,
         recipe=run.recipe.name,
@@ -154,9 +192,8 @@ def make_environment(limit: int, case: Case) -> Environment:
     return envs.make_case(case, limit)
 
 
-def build_row(run_path: Path, row: str, expert_data: Path | None) -> Agent:
+def build_row(run: Run, row: str, expert_data: Path | None) -> Agent:
     """The row's agent, built in the process that runs it."""
-    run = open_run(run_path)
     chosen = ROWS[row]
     if chosen.system != "own":
         return make_avdc(run, chosen.system == "avdc-replan", expert_data)

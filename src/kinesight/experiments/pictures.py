@@ -13,9 +13,10 @@ from kinesight.agents.spatial_policy import case_generator
 from kinesight.envs import catalogue as envs
 from kinesight.experiments.fit import check_fit
 from kinesight.experiments.runs import Run, load_stage
-from kinesight.experiments.spatial_policy import IMAGINER, GeometricPlanners, load_imaginer
+from kinesight.experiments.spatial_policy import IMAGINER, load_imaginer
 from kinesight.geometry.overlay import draw_plan
 from kinesight.interfaces.environment import Environment
+from kinesight.planning.geometric import GeometricPlanners
 from kinesight.types.arrays import Image, Video
 from kinesight.types.case import Case
 from kinesight.types.decision import Decision

@@ -12,13 +12,13 @@ from kinesight.collection.collect import CollectionConfig
 from kinesight.critics.frame_matching import FrameMatchingConfig
 from kinesight.data.episodes import EpisodeStore
 from kinesight.experiments.critics import load_critic
+from kinesight.experiments.planners import make_planners
 from kinesight.experiments.recipe import EvaluationConfig, Recipe, Stage
 from kinesight.experiments.runs import Run, load_stage
 from kinesight.interfaces.agent import Agent
 from kinesight.interfaces.stages import Imaginer, Planner
 from kinesight.models.goal_policy import GoalPolicy, GoalPolicyConfig
 from kinesight.models.video_diffusion import VideoDiffusion, VideoDiffusionConfig
-from kinesight.planning.geometric import GeometricPlanner
 from kinesight.training.config import TrainingConfig
 from kinesight.types.case import Case
 from kinesight.types.errors import UsageError
@@ -28,18 +28,6 @@ QUICKSTART_TASKS = ("door-open", "door-close", "handle-press", "button-press-top
 
 Goals = Literal["imagined", "oracle", "shuffled", "none"]
 """Where the policy's goals come from; all but the first are controls."""
-
-
-@dataclass(frozen=True, slots=True)
-class GeometricPlanners:
-    """A geometric planner for each case's task and camera."""
-
-    @property
-    def privileged(self) -> tuple[str, ...]:
-        return ("scene",)
-
-    def for_case(self, case: Case) -> Planner:
-        return GeometricPlanner(case.task, case.camera)
 
 
 def make_agent(run: Run, goals: Goals = "imagined", expert_data: Path | None = None) -> Agent:
@@ -57,7 +45,7 @@ def _in_the_open(run: Run, goals: Goals, expert_data: Path | None) -> Agent:
     # Recorded futures are not judged: regenerating them would give the same ones.
     critic = load_critic(run) if goals == "imagined" else None
     imaginer = _imaginer(run, goals, expert_data)
-    return SpatialPolicyAgent(settings, GeometricPlanners(), imaginer, policy, critic)
+    return SpatialPolicyAgent(settings, make_planners(settings), imaginer, policy, critic)
 
 
 def _imaginer(run: Run, goals: Goals, expert_data: Path | None) -> Imaginer:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from kinesight.geometry.plan_frame import DEAD_ZONE_M
+from kinesight.interfaces.stages import Planner
 from kinesight.planning.task_motions import TASK_MOTIONS, TaskMotion, holds, moved_point, rows_left, way_left
 from kinesight.types.camera import Camera
+from kinesight.types.case import Case
 from kinesight.types.errors import UnknownName, UsageError, lookup
 from kinesight.types.observation import Observation, Scene, ViewRequest
 from kinesight.types.plan import Feedback, SpatialPlan
@@ -59,6 +61,18 @@ class GeometricPlanner:
             observation.views[self.camera].camera,
             self.dead_zone_m,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class GeometricPlanners:
+    """A geometric planner for each case's task and camera."""
+
+    @property
+    def privileged(self) -> tuple[str, ...]:
+        return ("scene",)
+
+    def for_case(self, case: Case) -> Planner:
+        return GeometricPlanner(case.task, case.camera)
 
 
 def plan_scene(
