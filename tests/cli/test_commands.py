@@ -117,7 +117,7 @@ WRONG = {
     "start": ((*COLLECT, "push", "--starts", "odd"), 2, "starts must be some of standard, shifted"),
     "environment": ((*COLLECT, "push", "--env", "metawrld"), 2, "Did you mean 'metaworld'?"),
     "episodes": ((*COLLECT, "push", "--episodes", "0"), 2, "episodes >= 1"),
-    "plan task": (("plan", "--task", "pour"), 2, "Unknown metaworld task 'pour'"),
+    "plan task": (("plan", "--task", "pour"), 2, "Unknown task of the geometric planner 'pour'"),
     "plan camera": (("plan", "--task", "door-open", "--camera", "x"), 2, "Unknown metaworld camera 'x'"),
     "plan start": (
         ("plan", "--task", "door-open", "--start", "x"),

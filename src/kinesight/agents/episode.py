@@ -58,7 +58,7 @@ def run_episode(
         case=environment.case,
         success=account.success,
         steps=account.steps,
-        counts=dict(Counter(COUNTED_AS.get(event.kind, event.kind) for event in account.events)),
+        counts=count_events(account.events),
         timings_s=dict(account.timings_s),
         metrics=motion_metrics(np.stack(account.positions)),
         events=tuple(account.events),
@@ -66,6 +66,12 @@ def run_episode(
     for subscriber in subscribers:
         subscriber.end(outcome)
     return outcome
+
+
+def count_events(events: Sequence[Event]) -> Mapping[str, int]:
+    """Events by kind; where something was imagined, "rejected" is there even if it is 0."""
+    counts = dict(Counter(COUNTED_AS.get(event.kind, event.kind) for event in events))
+    return {**counts, "rejected": counts.get("rejected", 0)} if "videos" in counts else counts
 
 
 class _Account:

@@ -126,7 +126,7 @@ def _candidates(
     return places.reshape(-1, 2)[best], possible[best]
 
 
-def _correlation(patch: _Patch, frame: Image) -> Float[np.ndarray, "y x"]:
+def _correlation(patch: _Patch, frame: Image) -> Float[np.ndarray, "rows columns"]:
     """Weighted correlation [-1, 1] of the patch with every place; three colours are one long vector."""
     wanted, seen = patch.picture.astype(np.float32), frame.astype(np.float32)
     weights = patch.weights[..., None]

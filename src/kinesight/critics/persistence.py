@@ -4,7 +4,8 @@ An arm and objects that move rearrange a picture: what a thing covers here it un
 every colour stays what it was, but for what the arm now hides or no longer hides. A colour whose area
 changes beyond that belongs to an object that vanished, appeared or melted.
 
-Nothing is segmented. The price: an object of the arm's colour, or of the background's, is not watched.
+Nothing is segmented. The price: an object of the hand's colours is not watched, one of the background's hardly,
+and an arm of other colours than its hand's surroundings counts as an object when it comes or goes.
 """
 
 import cv2
@@ -18,12 +19,15 @@ COLOURS = 12
 """Size of the palette, taken from the first frame."""
 SOFTNESS = 10.0
 """Distance in CIELAB at which a pixel begins to count for two neighbouring colours."""
-ARM_SHARE = 0.15
-"""A colour that makes up more than this of the moving hand is the arm's."""
+ARM_SHARE = 0.06
+ARM_LIFT = 1.5
+"""A colour is the arm's if it makes up more than `ARM_SHARE` of the moving hand, and `ARM_LIFT` times as much
+of it as of the whole picture."""
 LEAST_AREA = 0.15
 """Area from which a colour is watched, as a share of the hand's."""
 
 Colours = Float[np.ndarray, "n 3"]
+Palette = Float[np.ndarray, "colours 3"]
 Shares = Float[np.ndarray, "n colours"]
 
 
@@ -54,10 +58,11 @@ def unexplained(before: Shares, now: Shares, arm: np.ndarray) -> Float[np.ndarra
 
 def arm_colours(before: Shares, weights: Float[np.ndarray, "n"]) -> np.ndarray:
     """Which colours the hand has; bool [colours]."""
-    return (weights[:, None] * before).sum(axis=0) / weights.sum() > ARM_SHARE
+    share = (weights[:, None] * before).sum(axis=0) / weights.sum()
+    return (share > ARM_SHARE) & (share > ARM_LIFT * before.mean(axis=0))
 
 
-def choose_palette(pixels: Colours, count: int = COLOURS) -> Colours:
+def choose_palette(pixels: Colours, count: int = COLOURS) -> Palette:
     """Colours that differ most (farthest point, but for 1.5 % of odd pixels), then their means (k-means)."""
     chosen = np.median(pixels, axis=0)[None]
     apart, rank = np.full(len(pixels), np.inf, np.float32), int(len(pixels) * 0.985)
@@ -72,14 +77,14 @@ def choose_palette(pixels: Colours, count: int = COLOURS) -> Colours:
     return chosen
 
 
-def shares(pixels: Colours, palette: Colours) -> Shares:
+def shares(pixels: Colours, palette: Palette) -> Shares:
     """How much each pixel [n] counts for each colour; rows add up to 1."""
     apart = _squared(pixels, palette)
     weights = np.exp(-(apart - apart.min(axis=1, keepdims=True)) / (2 * SOFTNESS**2))
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def _squared(pixels: Colours, palette: Colours) -> Shares:
+def _squared(pixels: Colours, palette: Palette) -> Shares:
     """Squared distances, by one matrix product: this is where the time goes."""
     apart = (pixels**2) @ np.ones_like(palette.T) - 2 * pixels @ palette.T + (palette**2).sum(axis=1)
     return np.maximum(apart, 0.0)

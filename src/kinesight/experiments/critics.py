@@ -19,13 +19,12 @@ def load_critic(run: Run) -> Critic | None:
     config = run.recipe.agent.critic
     if config is None:
         return None
-    if not isinstance(config, VideoJudgeConfig):
+    if not isinstance(config, VideoJudgeConfig) or not config.realism:
         return config.build()
-    models = [load_stage(run, name).model for name in critic_stages(run.recipe)]
-    for model in models:
-        if not isinstance(model, Realism):
-            raise UsageError(
-                f"agent.critic.realism names the stage {config.realism!r}, which holds a "
-                f"{type(model).__name__}, not a Realism"
-            )
-    return config.build(*models)
+    model = load_stage(run, config.realism).model
+    if not isinstance(model, Realism):
+        raise UsageError(
+            f"agent.critic.realism names the stage {config.realism!r}, which holds a "
+            f"{type(model).__name__}, not a Realism"
+        )
+    return config.build(model)

@@ -99,6 +99,10 @@ class Monitor(Protocol):
 
 @runtime_checkable
 class Critic(Protocol):
-    """Judges an imagined video before it is followed."""
+    """Judges an imagined video before it is followed; `observation` is what it was imagined from.
+
+    The score in [0, 1] orders videos: of several that are all rejected the highest is kept. A critic that
+    fails says so in the verdict's reason and decides what then counts; it does not raise.
+    """
 
     def judge(self, video: ImaginedVideo, observation: Observation) -> Verdict: ...
