@@ -69,7 +69,11 @@ class TableTopExpert:
     privileged = ("scene",)
 
     def reset(self, case: Case) -> None:
-        self._setting: Setting = draw(case)
+        self.follow(draw(case))
+
+    def follow(self, setting: Setting) -> None:
+        """Begin with these steps."""
+        self._setting = setting
         self._index = 0
         self._begun = -1
         self._path: list[Keypose] = []

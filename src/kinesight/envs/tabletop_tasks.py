@@ -383,9 +383,8 @@ def swap(d: Draw) -> tuple[tuple[Step, ...], Words]:
 
 
 def sort_groceries(d: Draw) -> tuple[tuple[Step, ...], Words]:
-    """Each grocery into the container of its category: two of them, three in the long form."""
-    count = 3 if d.split.long else 2
-    categories = [str(c) for c in d.generator.permutation(CATEGORIES)[:count]]
+    """Three groceries, each into the container of its category."""
+    categories = [str(c) for c in d.generator.permutation(CATEGORIES)]
     kind, colours, steps, rules = d.pick(("box", "bowl")), [], [], []
     for category in categories:
         colours.append(d.pick(SEEN_COLOURS, colours))
@@ -436,7 +435,7 @@ TASKS: dict[str, Task] = {
     "close-jar": close_jar,
     "screw-bulb": screw_bulb,
 }
-LONG_TASKS = ("stack", "press-buttons", "put-in-drawer", "put-groceries", "sort-groceries")
+LONG_TASKS = ("stack", "press-buttons", "put-in-drawer", "put-groceries")
 """Those whose steps become more in split long-horizon."""
 ATTRIBUTES = ("colour", "shape", "size")
 DRAWER_SIDES = ("left", "right")
