@@ -72,8 +72,8 @@ def outcomes(agent: Agent, task: str, seeds: Iterable[int], options: argparse.Na
 
 def share(rows: list[dict]) -> str:
     wins = sum(row["success"] for row in rows)
-    low, high = wilson_interval(wins, len(rows))
-    return f"{100 * wins / len(rows):3.0f} [{100 * low:2.0f}, {100 * high:3.0f}]"
+    interval = wilson_interval(wins, len(rows))
+    return f"{100 * wins / len(rows):3.0f} [{100 * interval.low:2.0f}, {100 * interval.high:3.0f}]"
 
 
 def main() -> None:
