@@ -13,10 +13,11 @@ import numpy as np
 from jaxtyping import Float
 
 from kinesight.envs.mujoco_renderer import camera_pose, renderer, windowed_camera
+from kinesight.envs.tabletop_incidents import Moved, Shut, Told, happens
 from kinesight.envs.tabletop_layout import ROBOT_QPOS, TableState
 from kinesight.envs.tabletop_looks import LOOKS
 from kinesight.envs.tabletop_robot import FINGER_STROKE_M, GRIPPER_BODIES, HOME_QPOS
-from kinesight.envs.tabletop_scene import CAMERAS, TIMESTEP_S, compose, mates
+from kinesight.envs.tabletop_scene import ACTION_SCALES, CAMERAS, TIMESTEP_S, compose, mates
 from kinesight.envs.tabletop_steps import done, lasts, points, seated, spoils
 from kinesight.envs.tabletop_tasks import Setting, draw
 from kinesight.types.action import ActionSpec
@@ -30,7 +31,7 @@ SUBSTEPS = round(DT_S / TIMESTEP_S)
 ACTION_SPEC = ActionSpec(
     names=("x", "y", "z", "rx", "ry", "rz", "gripper"),
     units=("m", "m", "m", "rad", "rad", "rad", "opening"),
-    scales=(0.03, 0.03, 0.03, 0.2, 0.2, 0.2, 1.0),
+    scales=ACTION_SCALES,
 )
 """Moves and turns (a rotation vector in the world frame) of the hand's set point; gripper +1 open, -1 closed."""
 MAX_SEED = 2**32 - 1
@@ -65,6 +66,9 @@ class TableTop:
         self._step = 0
         self._completed = 0
         self._spoiled = False
+        self._steps = self._setting.steps
+        self._instruction = self._setting.instruction
+        self._incident = self._setting.incident
 
     @property
     def case(self) -> Case:
@@ -95,6 +99,9 @@ class TableTop:
         self._data = _at_home(self._model, self._setting)
         self._step = self._completed = 0
         self._spoiled = False
+        self._steps = self._setting.steps
+        self._instruction = self._setting.instruction
+        self._incident = self._setting.incident
         still = np.append(np.zeros(6), 1.0)
         for _ in range(SETTLE_STEPS):
             self._advance(still)
@@ -110,6 +117,7 @@ class TableTop:
             raise KinesightError(f"{self._case} was truncated after {self._limit} steps; reset it first.")
         self._advance(checked_action(action))
         self._step += 1
+        self._happen()
         return StepResult(step=self._step, success=self._note(), truncated=self._step >= self._limit)
 
     def observe(self, request: ViewRequest) -> Observation:
@@ -120,7 +128,7 @@ class TableTop:
         opening = data.qpos[ROBOT_QPOS - 2 : ROBOT_QPOS].mean() / FINGER_STROKE_M
         return Observation(
             step=self._step,
-            instruction=self._setting.instruction,
+            instruction=self._instruction,
             views={name: picture(model, data, name, request) for name in request.cameras},
             proprio=np.concatenate([position, xyzw, [np.clip(opening, 0, 1)]]).astype(np.float32),
             scene=Scene(self._points(state), state.vector) if request.scene else None,
@@ -166,9 +174,29 @@ class TableTop:
             model.eq_data[weld, 6:10] = turn / np.linalg.norm(turn)
             data.eq_active[weld] = 1
 
+    def _happen(self) -> None:
+        """The incident, once, when it is time."""
+        model, data = self._running()
+        state, incident = self.state(), self._incident
+        opening = float(data.ctrl[0]) / FINGER_STROKE_M
+        if incident is None or not happens(incident, state, opening, self._completed, self._step):
+            return
+        self._incident = None
+        match incident:
+            case Moved(item, x, y):
+                body = model.body(item)
+                data.qpos[model.jnt_qposadr[body.jntadr[0]] :][:2] = x, y
+                data.qvel[model.jnt_dofadr[body.jntadr[0]] :][:6] = 0.0
+            case Shut(drawer):
+                data.joint(drawer).qpos[0] = data.joint(drawer).qvel[0] = 0.0
+                self._completed = 0
+            case Told(instruction, steps):
+                self._instruction, self._steps = instruction, steps
+        mujoco.mj_forward(model, data)
+
     def _note(self) -> bool:
         """Count the steps that are done now, and tell success."""
-        state, steps = self.state(), self._setting.steps
+        state, steps = self.state(), self._steps
         if self._completed < len(steps):
             before = steps[self._completed - 1] if self._completed else None
             self._spoiled |= spoils(steps[self._completed], before, state)
@@ -178,7 +206,7 @@ class TableTop:
         return finished and all(done(step, state) for step in steps if lasts(step))
 
     def _points(self, state: TableState) -> dict[str, np.ndarray]:
-        step = self._setting.steps[min(self._completed, len(self._setting.steps) - 1)]
+        step = self._steps[min(self._completed, len(self._steps) - 1)]
         target, goal = points(step, state)
         return {"target": target, "goal": goal, "gripper": state.hand[:3].copy()}
 

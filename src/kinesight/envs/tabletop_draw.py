@@ -101,7 +101,8 @@ class Draw:
                     colour = target.colour
             thing = self.thing(shape, colour)
             if thing.name not in taken:
-                self.add(thing)
+                # A new sentence may ask for any of them.
+                self.add(thing, gripped=self.split.incident == "new-instruction")
 
     def _somewhere(self, thing: Thing, target: bool) -> Thing:
         x_range, y_range = REACH_X, REACH_Y

@@ -1,66 +1,39 @@
-"""The scripted expert: plans key poses for the present step from the state, and steers the set point there.
+"""The scripted expert: follows the key poses of the present step, and looks again after every plan.
 
-It looks again after every plan: what is not done yet is planned anew, so that a slipped object or a moved
-one is picked up once more. Reaching a key pose is an event ("keypose"), and so is beginning a step ("subtask").
+What is not done yet is planned anew, so that an object that slipped, was moved or was shut away is dealt with
+once more. Events tell where the episode's parts begin: "subtask" with a sentence, "keypose" with its name, and
+"instruction" when a new sentence was heard.
 """
 
-from dataclasses import dataclass, replace
-from math import pi
+from dataclasses import replace
 
 import numpy as np
 
-from kinesight.envs.tabletop_layout import TableState, Thing, rotation_wxyz
-from kinesight.envs.tabletop_objects import BUTTON_TRAVEL_M, DRAWER_TRAVEL_M, THREAD_DEPTH_M, THREAD_TURN_RAD
-from kinesight.envs.tabletop_robot import TIP_M
-from kinesight.envs.tabletop_steps import (
-    Clear,
-    Press,
-    Push,
-    Put,
-    PutAt,
-    Screw,
-    Slide,
-    Step,
-    beside,
-    done,
-    handle,
-    seat,
-    seated,
-    support,
-)
+from kinesight.envs.tabletop_incidents import Told
+from kinesight.envs.tabletop_layout import TableState
+from kinesight.envs.tabletop_motions import CLOSED, Keypose, hand_yaw, is_shut, plan
+from kinesight.envs.tabletop_scene import ACTION_SCALES
+from kinesight.envs.tabletop_steps import Press, Push, Put, Slide, Step, done
 from kinesight.envs.tabletop_tasks import Setting, draw
 from kinesight.types.arrays import Point
 from kinesight.types.case import Case
 from kinesight.types.decision import Decision, Event
 from kinesight.types.observation import Observation, ViewRequest
 
-TRAVEL_Z = 0.19
-"""Height at which the hand moves from place to place."""
-APPROACH_M = 0.09
-MOVE_M, TURN_RAD = 0.03, 0.2
-"""Of the set point in one step, at action 1."""
+MOVE_M, TURN_RAD = ACTION_SCALES[0], ACTION_SCALES[5]
 NEAR_M, NEAR_RAD = 0.002, 0.03
+"""The set point has arrived."""
 LAG_M = 0.006
 """The hand itself must be this near, unless it does not get there in `PATIENCE` steps."""
 PATIENCE = 8
-OPEN, CLOSED = 1.0, 0.0
-GRASP_STEPS, RELEASE_STEPS, PRESS_STEPS = 7, 4, 2
-SLOW = 0.4
-
-
-@dataclass(frozen=True, slots=True)
-class Keypose:
-    """A pose of the hand to be reached: position [m], turn about z from home [rad], opening 0 … 1."""
-
-    name: str
-    position: Point
-    yaw: float
-    opening: float
-    hold: int = 0
-    """Steps to wait there."""
-    speed: float = 1.0
-    via: bool = False
-    """On the way only: no event."""
+HELD_M, GIVE_UP = 0.045, 40
+"""Steps at which the set point is held back by its leash to the hand, before a key pose counts as reached."""
+SETTLE = 6
+"""Steps given to what was let go before its step is planned anew."""
+MOVED_M = 0.02
+"""An object that has moved by more before it is gripped is planned for anew."""
+ASIDE_M: dict[int, tuple[float, ...]] = {1: (0.0,), 2: (-0.034, 0.034), 3: (-0.040, 0.040, 0.0)}
+"""Objects that go into the same place -> where each is put, from its middle."""
 
 
 class TableTopExpert:
@@ -76,8 +49,8 @@ class TableTopExpert:
         self._setting = setting
         self._index = 0
         self._begun = -1
-        self._path: list[Keypose] = []
-        self._waited = 0
+        self._heard = False
+        self._start([], None)
 
     def request(self) -> ViewRequest:
         return ViewRequest(scene=True)
@@ -85,56 +58,100 @@ class TableTopExpert:
     def act(self, observation: Observation) -> Decision:
         assert observation.scene is not None, "the expert asked for the scene"
         state = TableState(self._setting.things, observation.scene.state)
-        events = self._look(observation.step, state)
-        if not self._path:  # everything is done
+        events = self._listen(observation)
+        if self._stale(state):
+            self._start([], None)
+            self._rested = SETTLE
+        self._met |= self._index < len(self._steps) and done(self._steps[self._index], state)
+        if self._path and self._reached(self._path[0], state):
+            events += self._arrive(observation.step, self._path.pop(0))
+        if not self._path:
+            events += self._go_on(observation.step, state)
+        if not self._path:
             return Decision(np.array([0, 0, 0, 0, 0, 0, 1.0], np.float32), tuple(events))
-        keypose = self._path[0]
-        if self._reached(keypose, state):
-            if not keypose.via:
-                events.append(Event(observation.step, "keypose", keypose.name))
-            self._path.pop(0)
-            self._waited = 0
-            if not self._path:
-                events += self._look(observation.step, state)
-            keypose = self._path[0] if self._path else keypose
-        return Decision(steer(keypose, state), tuple(events))
+        return Decision(steer(self._path[0], state), tuple(events))
 
-    def _look(self, now: int, state: TableState) -> list[Event]:
-        """Pass on to the first step that is not done, and plan it when there is no plan."""
-        steps = self._setting.steps
-        # A press is over when the button springs back: what was done while its plan runs counts.
-        if (self._index < len(steps) and done(steps[self._index], state) and not self._path) or (
-            self._index < len(steps)
-            and isinstance(steps[self._index], Press)
-            and done(steps[self._index], state)
-        ):
-            self._index += 1
-        if self._path or self._index >= len(steps):
+    @property
+    def _steps(self) -> tuple[Step, ...]:
+        return self._setting.steps
+
+    def _start(self, path: list[Keypose], watched: tuple[str, Point] | None) -> None:
+        """`watched`: what the plan will grip, and where that lay."""
+        self._path = path
+        self._watched = watched
+        self._waited = self._rested = 0
+        self._met = False
+
+    def _listen(self, observation: Observation) -> list[Event]:
+        """A sentence that is not the first one brings steps of its own."""
+        told = self._setting.incident
+        if self._heard or not isinstance(told, Told) or observation.instruction != told.instruction:
             return []
-        step = steps[self._index]
-        self._path = plan(step, state)
+        self.follow(replace(self._setting, steps=told.steps))
+        self._heard = True
+        return [Event(observation.step, "instruction", told.instruction)]
+
+    def _stale(self, state: TableState) -> bool:
+        """What was to be gripped lies elsewhere, or where it was to go has been shut."""
+        if self._watched is None:
+            return False
+        item, where = self._watched
+        step = self._steps[self._index]
+        shut = isinstance(step, Put) and is_shut(state, step.place)
+        return shut or bool(np.linalg.norm(state.position(item) - where) > MOVED_M)
+
+    def _arrive(self, now: int, keypose: Keypose) -> list[Event]:
         self._waited = 0
+        if keypose.opening == CLOSED:
+            self._watched = None  # from here on it moves with the hand
+        return [] if keypose.via else [Event(now, "keypose", keypose.name)]
+
+    def _go_on(self, now: int, state: TableState) -> list[Event]:
+        """Pass over what is done, and plan the next step; wait a little for what is still settling."""
+        while self._index < len(self._steps) and self._is_done(self._steps[self._index], state):
+            self._index += 1
+            self._met = False
+            self._rested = SETTLE
+        if self._index == len(self._steps):
+            return []
+        if self._index == self._begun and self._rested < SETTLE:
+            self._rested += 1
+            return []
+        step = self._steps[self._index]
+        gripped = "" if isinstance(step, Press | Slide | Push) else step.item
+        if isinstance(step, Put) and is_shut(state, step.place):
+            gripped = ""  # the handle comes first
+        path = plan(step, state, self._aside())
+        self._start(path, (gripped, state.position(gripped).copy()) if gripped else None)
         if self._begun == self._index:
             return []
         self._begun = self._index
         return [Event(now, "subtask", step.text)]
 
+    def _is_done(self, step: Step, state: TableState) -> bool:
+        """A press is over as soon as the button springs back, so that having been pressed counts."""
+        return self._met if isinstance(step, Press) else done(step, state)
+
+    def _aside(self) -> float:
+        """Where this step's object goes among those for the same place."""
+        step = self._steps[self._index]
+        if not isinstance(step, Put) or step.relation:
+            return 0.0
+        places = [other.place if isinstance(other, Put) else "" for other in self._steps]
+        return ASIDE_M[places.count(step.place)][places[: self._index].count(step.place)]
+
     def _reached(self, keypose: Keypose, state: TableState) -> bool:
-        near = (
+        arrived = (
             np.linalg.norm(keypose.position - state.set_point[:3]) < NEAR_M
             and abs(keypose.yaw - hand_yaw(state)) < NEAR_RAD
         )
-        if not near and self._waited < 40:
-            self._waited += not self._moves(keypose, state)
-            return False
+        lag = np.linalg.norm(state.set_point[:3] - state.hand[:3])
+        if not arrived:
+            self._waited += bool(lag > HELD_M)
+            return self._waited > GIVE_UP
         self._waited += 1
         there = np.linalg.norm(keypose.position - state.hand[:3]) < LAG_M
         return self._waited > (keypose.hold if there else max(keypose.hold, PATIENCE))
-
-    @staticmethod
-    def _moves(keypose: Keypose, state: TableState) -> bool:
-        """Whether the set point is free to go on; pressed against something it is held near the hand."""
-        return bool(np.linalg.norm(state.set_point[:3] - state.hand[:3]) < 0.045)
 
 
 def steer(keypose: Keypose, state: TableState) -> np.ndarray:
@@ -143,164 +160,3 @@ def steer(keypose: Keypose, state: TableState) -> np.ndarray:
     move *= min(1.0, keypose.speed / max(np.abs(move).max(), 1e-9))
     turn = np.clip((keypose.yaw - hand_yaw(state)) / TURN_RAD, -keypose.speed, keypose.speed)
     return np.array([*move, 0.0, 0.0, turn, 2 * keypose.opening - 1], np.float32)
-
-
-def hand_yaw(state: TableState) -> float:
-    """Turn of the set point about z; 0 at home."""
-    turn = rotation_wxyz(state.set_point[3:])
-    return float(np.arctan2(turn[1, 0], turn[0, 0]))
-
-
-def plan(step: Step, state: TableState) -> list[Keypose]:
-    """Key poses from here to the end of a step."""
-    match step:
-        case Put(item, place, relation):
-            goal = beside(state, place, relation, item) if relation else support(state, place)
-            poses = carry(state, item, goal, place)
-        case PutAt(item, x, y) | Clear(item, _, _, x, y):
-            poses = carry(state, item, np.array([x, y, 0.0]), "the table")
-        case Press(button):
-            poses = press(state, button)
-        case Slide(drawer, opened):
-            poses = pull_open(state, drawer) if opened else push_shut(state, drawer)
-        case Push(item, mat):
-            poses = shove(state, item, mat)
-        case Screw(item, thread):
-            poses = screw(state, item, thread)
-    first = poses[0]
-    if np.linalg.norm((first.position - state.set_point[:3])[:2]) < 0.02:
-        return poses
-    up = np.array([*state.set_point[:2], max(TRAVEL_Z, state.set_point[2])])
-    over = np.array([*first.position[:2], max(TRAVEL_Z, first.position[2])])
-    way = [
-        Keypose("up", up, hand_yaw(state), first.opening, via=True),
-        Keypose("across", over, first.yaw, first.opening, via=True),
-    ]
-    high = bool(state.set_point[2] > TRAVEL_Z - 0.01)
-    return [*way[int(high) :], *poses]
-
-
-def carry(state: TableState, item: str, goal: Point, place: str) -> list[Keypose]:
-    """Grip an object, bring its base to `goal`, let go."""
-    thing = state.thing(item)
-    grip = thing.type.grip_height_m * thing.scale
-    at = state.position(item) + np.array([0.0, 0.0, grip])
-    if not state.upright(item):  # toppled: grip it by its middle
-        at = state.centre(item)
-    yaw = grip_yaw(thing, state.yaw(item))
-    above = at + np.array([0.0, 0.0, APPROACH_M])
-    lifted = np.array([at[0], at[1], TRAVEL_Z + goal[2]])
-    over = np.array([goal[0], goal[1], TRAVEL_Z + goal[2]])
-    down = goal + np.array([0.0, 0.0, grip + 0.006])
-    reach = Keypose(f"reach {item}", at, yaw, OPEN, via=True)
-    lower = Keypose(f"lower onto {place}", down, yaw, CLOSED, speed=SLOW, via=True)
-    return [
-        Keypose(f"above {item}", above, yaw, OPEN),
-        reach,
-        replace(reach, name=f"grasp {item}", opening=CLOSED, hold=GRASP_STEPS, via=False),
-        Keypose(f"lift {item}", lifted, yaw, CLOSED),
-        Keypose(f"over {place}", over, yaw, CLOSED),
-        lower,
-        replace(lower, name=f"release {item}", opening=OPEN, hold=RELEASE_STEPS, via=False),
-        Keypose("retreat", down + np.array([0.0, 0.0, APPROACH_M]), yaw, OPEN, via=True),
-    ]
-
-
-def grip_yaw(thing: Thing, yaw: float) -> float:
-    """The smallest turn of the hand with which the fingers close along the object's grip direction."""
-    period = pi / thing.type.grip_symmetry
-    wanted = yaw + thing.type.grip_yaw - pi / 2  # untouched, the fingers close along y
-    return wanted - period * round(wanted / period)
-
-
-def press(state: TableState, button: str) -> list[Keypose]:
-    top = state.position(button) + np.array([0.0, 0.0, state.thing(button).height_m + TIP_M])
-    above = top + np.array([0.0, 0.0, 0.06])
-    down = top - np.array([0.0, 0.0, BUTTON_TRAVEL_M + 0.004])
-    return [
-        Keypose(f"above {button}", above, 0.0, CLOSED),
-        Keypose(f"press {button}", down, 0.0, CLOSED, hold=PRESS_STEPS, speed=SLOW),
-        Keypose("retreat", above, 0.0, CLOSED, via=True),
-    ]
-
-
-def pull_open(state: TableState, drawer: str) -> list[Keypose]:
-    """The fingers close along x about the upright handle."""
-    yaw = pi / 2 if hand_yaw(state) > 0 else -pi / 2
-    at = handle(state, drawer, state.joint(drawer)) + np.array([0.0, 0.0, 0.008])
-    end = handle(state, drawer, DRAWER_TRAVEL_M) + np.array([0.0, 0.004, 0.008])
-    above = np.array([0.0, 0.0, APPROACH_M])
-    return [
-        Keypose("above the handle", at + above, yaw, OPEN),
-        Keypose("reach the handle", at, yaw, OPEN, via=True),
-        Keypose("grasp the handle", at, yaw, CLOSED, hold=GRASP_STEPS),
-        Keypose("pull", end, yaw, CLOSED, speed=SLOW),
-        Keypose("release the handle", end, yaw, OPEN, hold=RELEASE_STEPS),
-        Keypose("retreat", end + above, yaw, OPEN, via=True),
-    ]
-
-
-def push_shut(state: TableState, drawer: str) -> list[Keypose]:
-    """The closed fingers push the handle."""
-    start = handle(state, drawer, state.joint(drawer)) + np.array([0.0, 0.050, 0.004])
-    end = handle(state, drawer, 0.0) + np.array([0.0, 0.008, 0.004])
-    above = np.array([0.0, 0.0, APPROACH_M])
-    return [
-        Keypose("before the handle, above", start + above, 0.0, CLOSED),
-        Keypose("before the handle", start, 0.0, CLOSED),
-        Keypose("push", end, 0.0, CLOSED, speed=SLOW),
-        Keypose("retreat", end + above + np.array([0.0, 0.03, 0.0]), 0.0, CLOSED, via=True),
-    ]
-
-
-def shove(state: TableState, item: str, mat: str) -> list[Keypose]:
-    """Two fingertips side by side push the object along the line to the mat."""
-    thing = state.thing(item)
-    at, end = state.position(item), state.position(mat)
-    way = (end - at) * [1, 1, 0]
-    way /= max(np.linalg.norm(way), 1e-9)
-    yaw = float(np.arctan2(way[1], way[0]))
-    yaw -= pi * round(yaw / pi)
-    height = np.array([0.0, 0.0, min(0.35 * thing.height_m, 0.02) + 0.006])
-    start = at - way * (thing.radius_m + 0.030) + height
-    stop = end - way * (0.6 * thing.radius_m + 0.009) + height
-    above = np.array([0.0, 0.0, APPROACH_M])
-    gap = 0.30
-    return [
-        Keypose(f"behind {item}, above", start + above, yaw, gap),
-        Keypose(f"behind {item}", start, yaw, gap),
-        Keypose(f"push {item}", stop, yaw, gap, speed=SLOW),
-        Keypose("retreat", stop - 0.01 * way + above, yaw, gap, via=True),
-    ]
-
-
-def screw(state: TableState, item: str, thread: str) -> list[Keypose]:
-    """Set a cap on its thread and turn it by half a turn, from +90 to -90 degrees."""
-    thing = state.thing(item)
-    grip = np.array([0.0, 0.0, thing.type.grip_height_m * thing.scale])
-    at, yaw = state.position(item) + grip, grip_yaw(thing, state.yaw(item))
-    left = THREAD_TURN_RAD + state.joint(thread)
-    on = seat(state, thread) + grip
-    tight = on - np.array([0.0, 0.0, THREAD_DEPTH_M * left / THREAD_TURN_RAD])
-    up = np.array([0.0, 0.0, APPROACH_M])
-    if seated(state, item, thread):
-        start = yaw + pi if yaw < -pi / 4 else yaw
-        before = [Keypose(f"above {item}", on + up, start, OPEN), Keypose("", on, start, OPEN, via=True),
-                  Keypose(f"grasp {item}", on, start, CLOSED, hold=GRASP_STEPS)]  # fmt: skip
-    else:
-        start = pi / 2
-        before = [
-            Keypose(f"above {item}", at + up, yaw, OPEN),
-            Keypose(f"reach {item}", at, yaw, OPEN, via=True),
-            Keypose(f"grasp {item}", at, yaw, CLOSED, hold=GRASP_STEPS),
-            Keypose(f"lift {item}", np.array([*at[:2], TRAVEL_Z]), yaw, CLOSED),
-            Keypose(f"over {thread}", np.array([*on[:2], TRAVEL_Z]), start, CLOSED),
-            Keypose(f"onto {thread}", on, start, CLOSED, hold=2, speed=SLOW),
-        ]
-    end = start - left - 0.06
-    return [
-        *before,
-        Keypose(f"turn {item}", tight, end, CLOSED, speed=SLOW),
-        Keypose(f"release {item}", tight, end, OPEN, hold=RELEASE_STEPS),
-        Keypose("retreat", tight + up, end, OPEN, via=True),
-    ]

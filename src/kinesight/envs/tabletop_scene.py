@@ -32,6 +32,8 @@ from kinesight.envs.tabletop_objects import (
 from kinesight.envs.tabletop_robot import sawyer
 
 TIMESTEP_S = 0.005
+ACTION_SCALES = (0.03, 0.03, 0.03, 0.2, 0.2, 0.2, 1.0)
+"""Metres and radians by which an action of 1 moves and turns the hand's set point; the gripper's opening."""
 TABLE_CENTRE, TABLE_HALF = (0.0, 0.60), (0.52, 0.36)
 TABLE_THICKNESS_M = 0.04
 FLOOR_Z = -0.80

@@ -39,6 +39,8 @@ class Split:
     """Sentences of other templates, with descriptions by attribute or relation only."""
     long: bool = False
     """More steps than in training."""
+    incident: str = ""
+    """What happens in the middle of the episode: "interference", "new-instruction" or nothing."""
 
 
 TRAIN = Split()
@@ -52,6 +54,8 @@ SPLITS: dict[str, Split] = {
     "similar-distractors": replace(TRAIN, similar=True),
     "unseen-instructions": replace(TRAIN, paraphrased=True),
     "long-horizon": replace(TRAIN, long=True),
+    "interference": replace(TRAIN, incident="interference"),
+    "new-instruction": replace(TRAIN, incident="new-instruction"),
 }
 
 

@@ -13,6 +13,7 @@ from math import hypot
 import numpy as np
 
 from kinesight.envs.tabletop_draw import Draw, Rejected
+from kinesight.envs.tabletop_incidents import Incident, draw_incident
 from kinesight.envs.tabletop_language import (
     DIGIT_WORDS,
     ORDER_WORDS,
@@ -42,6 +43,7 @@ class Setting:
     instruction: str
     steps: tuple[Step, ...]
     look: str
+    incident: Incident | None = None
     rejected: int = 0
     """Layouts that were drawn before this one and given up."""
 
@@ -54,10 +56,8 @@ def draw(case: Case) -> Setting:
     """Everything about a case that does not move by itself; the same on every machine."""
     task = lookup("tabletop task", case.task, TASKS)
     kept = split(case.split)
-    if kept.long and case.task not in LONG_TASKS:
-        raise UsageError(
-            f"{case.task!r} has no longer form; split long-horizon exists for {', '.join(LONG_TASKS)}."
-        )
+    if case.task not in (can := SPLIT_TASKS.get(case.split, tuple(TASKS))):
+        raise UsageError(f"{case.task!r} has no split {case.split!r}; it exists for {', '.join(can)}.")
     entropy = [int.from_bytes(text.encode(), "little") for text in (case.task, case.split or "train")]
     generator = np.random.default_rng(np.random.SeedSequence([*entropy, case.seed, case.variation]))
     choice = _choice(case)
@@ -67,9 +67,10 @@ def draw(case: Case) -> Setting:
         try:
             steps, words = task(attempt)
             text = sentence(case.task, words, generator, kept.paraphrased)
+            incident = draw_incident(kept.incident, attempt, steps)
         except Rejected:
             continue
-        return Setting(tuple(attempt.things), text, steps, look, rejected)
+        return Setting(tuple(attempt.things), text, steps, look, incident, rejected)
     raise KinesightError(f"{case}: {ATTEMPTS} layouts were drawn and none can be solved.")
 
 
@@ -352,7 +353,7 @@ def put_groceries(d: Draw) -> tuple[tuple[Step, ...], Words]:
         d.add(d.thing(name), gripped=True, target=True)
     for _ in range(6 - count):
         other = d.pick(SEEN_GROCERIES, {thing.name for thing in d.things})
-        d.add(d.thing(other))
+        d.add(d.thing(other), gripped=d.split.incident == "new-instruction")
     place = describe(d.things, box)
     steps = tuple(Put(name, box.name, text=f"put the {name} into {place}") for name in names)
     named = [paraphrased(d.things, d.things[1 + i], d.generator) if d.split.paraphrased else f"the {name}"
@@ -435,8 +436,15 @@ TASKS: dict[str, Task] = {
     "close-jar": close_jar,
     "screw-bulb": screw_bulb,
 }
-LONG_TASKS = ("stack", "press-buttons", "put-in-drawer", "put-groceries")
-"""Those whose steps become more in split long-horizon."""
+SPLIT_TASKS: dict[str, tuple[str, ...]] = {
+    "long-horizon": ("stack", "press-buttons", "put-in-drawer", "put-groceries"),
+    "interference": (
+        "pick-place", "pick-attribute", "put-in-drawer", "put-groceries", "sort-groceries",
+        "close-jar", "screw-bulb",
+    ),
+    "new-instruction": ("pick-place", "put-groceries"),
+}  # fmt: skip
+"""Splits that only some tasks have."""
 ATTRIBUTES = ("colour", "shape", "size")
 DRAWER_SIDES = ("left", "right")
 _COLOURS = tuple(COLOURS)
