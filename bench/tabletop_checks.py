@@ -2,8 +2,8 @@
 
     python bench/tabletop_checks.py --seeds 50 --out runs/bench-tabletop
 
-Three rows a task, on the same cases: the scripted expert; blind replay of the time-wise mean of its actions in
-demonstrations (seeds 1000 and up); the instruction-blind expert, which does a task of the right kind with
+Three rows a task, on the same cases: the scripted expert; blind replay of the time-wise mean of its actions
+in demonstrations (seeds 1000 and up); the instruction-blind expert, which does a task of the right kind with
 things drawn at random. A task whose blind replay succeeds in more than 20 % needs more variation. The table
 goes to the screen and, with every case's outcome, to `checks.json`.
 """

@@ -7,8 +7,8 @@ from metaworld.env_dict import ALL_V3_ENVIRONMENTS_GOAL_OBSERVABLE as STOCK
 from kinesight.envs import catalogue
 from kinesight.envs.metaworld import MetaWorld, make_simulation, shift_action
 from kinesight.envs.metaworld_expert import ScriptedExpert
-from kinesight.envs.noisy import SEGMENT_STEPS, Noisy
 from kinesight.envs.metaworld_tables import CAMERAS, CROPS, INSTRUCTIONS, SP11, crop_window
+from kinesight.envs.noisy import SEGMENT_STEPS, Noisy
 from kinesight.geometry.camera import inside, pixel_centres, project, unproject
 from kinesight.geometry.plane import fit_plane
 from kinesight.types.case import SHIFT_STEPS, STARTS, Case

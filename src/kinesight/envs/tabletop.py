@@ -33,7 +33,7 @@ ACTION_SPEC = ActionSpec(
     units=("m", "m", "m", "rad", "rad", "rad", "opening"),
     scales=ACTION_SCALES,
 )
-"""Moves and turns (a rotation vector in the world frame) of the hand's set point; gripper +1 open, -1 closed."""
+"""Moves and turns (rotation vector, world frame) of the hand's set point; gripper +1 open, -1 closed."""
 MAX_SEED = 2**32 - 1
 LOWEST_M, HIGHEST_M = (-0.45, 0.25, 0.012), (0.45, 0.92, 0.45)
 """Limits of the set point."""

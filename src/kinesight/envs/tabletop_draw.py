@@ -1,13 +1,14 @@
-"""Drawing layouts: colours, kinds and free places, with rejection of what could not be solved or told apart."""
+"""Drawing layouts: colours, kinds, free places; what could not be solved or told apart is rejected."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import hypot
 
 import numpy as np
 
+from kinesight.envs.tabletop_kinds import LOOKALIKES
 from kinesight.envs.tabletop_layout import REACH_X, REACH_Y, Thing
-from kinesight.envs.tabletop_objects import LOOKALIKES
 from kinesight.envs.tabletop_splits import HELD_OUT_REGION, SEEN_COLOURS, SEEN_SHAPES, TRAIN, Split
+from kinesight.envs.tabletop_steps import Step
 
 TRIES = 60
 """Places tried for a thing before its layout is given up."""
@@ -16,6 +17,9 @@ GAP_M = 0.014
 GRIP_SPAN_M = 0.060
 """From the middle of a gripped object to the outside of the open fingers, and a little more."""
 
+Words = Mapping[str, str]
+"""What a sentence's template is filled with."""
+Drawn = tuple[tuple[Step, ...], Words]
 Disc = tuple[float, float, float]
 """x, y, radius of an area that is kept free."""
 

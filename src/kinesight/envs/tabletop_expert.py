@@ -1,8 +1,8 @@
 """The scripted expert: follows the key poses of the present step, and looks again after every plan.
 
 What is not done yet is planned anew, so that an object that slipped, was moved or was shut away is dealt with
-once more. Events tell where the episode's parts begin: "subtask" with a sentence, "keypose" with its name, and
-"instruction" when a new sentence was heard.
+once more. Events tell where the episode's parts begin: "subtask" with a sentence, "keypose" with its name,
+and "instruction" when a new sentence was heard.
 """
 
 from dataclasses import replace

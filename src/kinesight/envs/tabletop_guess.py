@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from kinesight.envs.tabletop_expert import TableTopExpert
+from kinesight.envs.tabletop_fixtures import CONTAINERS
 from kinesight.envs.tabletop_layout import DIRECTIONS, Thing
-from kinesight.envs.tabletop_objects import CONTAINERS
 from kinesight.envs.tabletop_steps import Clear, Press, Push, Put, PutAt, Screw, Slide, Step
 from kinesight.envs.tabletop_tasks import Setting, draw
 from kinesight.types.case import Case
@@ -58,9 +58,7 @@ def guessed(setting: Setting, generator: np.random.Generator) -> tuple[Step, ...
     return tuple(_guess(step, other, setting, generator) for step in setting.steps)
 
 
-def _guess(
-    step: Step, other: Callable[[str], str], setting: Setting, generator: np.random.Generator
-) -> Step:
+def _guess(step: Step, other: Callable[[str], str], setting: Setting, generator: np.random.Generator) -> Step:
     match step:
         case Put(item, place, relation):
             side = str(generator.choice(list(DIRECTIONS))) if relation else ""

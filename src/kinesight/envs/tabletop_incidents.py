@@ -10,9 +10,9 @@ from math import hypot
 import numpy as np
 
 from kinesight.envs.tabletop_draw import TRIES, Draw, Rejected
+from kinesight.envs.tabletop_fixtures import CONTAINERS
 from kinesight.envs.tabletop_language import describe
 from kinesight.envs.tabletop_layout import TableState
-from kinesight.envs.tabletop_objects import CONTAINERS
 from kinesight.envs.tabletop_steps import Put, Screw, Slide, Step, handle
 
 NEAR_M, AWAY_M = 0.075, 0.12

@@ -12,7 +12,8 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
-from kinesight.envs.tabletop_objects import KINDS, SIZES, Kind
+from kinesight.envs.tabletop_fixtures import KINDS
+from kinesight.envs.tabletop_kinds import SIZES, Kind
 from kinesight.types.arrays import Matrix3, Point
 from kinesight.types.errors import lookup
 

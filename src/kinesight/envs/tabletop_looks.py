@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from kinesight.envs.tabletop_objects import Colour
+from kinesight.envs.tabletop_kinds import Colour
 
 TEXTURE_PIXELS = 256
 DIGIT_PIXELS = 64

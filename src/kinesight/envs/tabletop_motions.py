@@ -5,13 +5,8 @@ from math import pi
 
 import numpy as np
 
+from kinesight.envs.tabletop_fixtures import BUTTON_TRAVEL_M, DRAWER_TRAVEL_M, THREAD_DEPTH_M, THREAD_TURN_RAD
 from kinesight.envs.tabletop_layout import TableState, Thing, rotation_wxyz
-from kinesight.envs.tabletop_objects import (
-    BUTTON_TRAVEL_M,
-    DRAWER_TRAVEL_M,
-    THREAD_DEPTH_M,
-    THREAD_TURN_RAD,
-)
 from kinesight.envs.tabletop_robot import TIP_M
 from kinesight.envs.tabletop_steps import (
     OPEN_M,

@@ -14,21 +14,18 @@ import mujoco
 import numpy as np
 from jaxtyping import Float
 
-from kinesight.envs.tabletop_layout import Thing
-from kinesight.envs.tabletop_looks import TABLES, Look, digit_texture
-from kinesight.envs.tabletop_objects import (
+from kinesight.envs.tabletop_fixtures import (
     BUTTON_TRAVEL_M,
     CAP_OF,
-    COLOURS,
     DRAWER_TRAVEL_M,
     HANDLE_Y,
     HANDLE_Z,
     THREAD_DEPTH_M,
     THREAD_TURN_RAD,
-    Colour,
-    Kind,
-    Part,
 )
+from kinesight.envs.tabletop_kinds import COLOURS, Colour, Kind, Part
+from kinesight.envs.tabletop_layout import Thing
+from kinesight.envs.tabletop_looks import TABLES, Look, digit_texture
 from kinesight.envs.tabletop_robot import sawyer
 
 TIMESTEP_S = 0.005

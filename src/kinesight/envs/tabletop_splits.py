@@ -7,8 +7,9 @@ respect only the things that the instruction names are bound: other things are d
 from dataclasses import dataclass, replace
 from math import pi
 
+from kinesight.envs.tabletop_kinds import COLOURS
 from kinesight.envs.tabletop_looks import SEEN_LOOKS, UNSEEN_LOOKS
-from kinesight.envs.tabletop_objects import COLOURS, GROCERIES, SHAPES
+from kinesight.envs.tabletop_objects import GROCERIES, SHAPES
 from kinesight.types.errors import lookup
 
 UNSEEN_COLOURS = ("pink", "lime", "teal", "brown", "azure")

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kinesight.envs.tabletop_layout import DIRECTIONS, TableState
-from kinesight.envs.tabletop_objects import (
+from kinesight.envs.tabletop_fixtures import (
     BUTTON_TRAVEL_M,
     DRAWER_TRAVEL_M,
     HANDLE_Y,
@@ -18,6 +17,7 @@ from kinesight.envs.tabletop_objects import (
     THREAD_DEPTH_M,
     THREAD_TURN_RAD,
 )
+from kinesight.envs.tabletop_layout import DIRECTIONS, TableState
 from kinesight.types.arrays import Point
 
 PRESSED_M = 0.6 * BUTTON_TRAVEL_M
