@@ -137,7 +137,6 @@ def test_kinds_are_dealt_to_the_seeds_with_every_start(whole):
     assert len(set(dealt)) == period
     for meta in metas:
         kind = CONFIG.disturbance(meta.case.seed)
-        assert meta.case.split == ("train" if kind == "none" else "recovery")
         assert meta.text.get("recovery", {"kind": "none"})["kind"] == kind
         assert meta.text["succeeded"]
 

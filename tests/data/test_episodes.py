@@ -140,6 +140,17 @@ def test_episodes_of_a_store_have_the_same_keys(tmp_path):
     assert len(EpisodeStore(tmp_path)) == 1
 
 
+def test_a_task_may_have_points_of_its_own(tmp_path):
+    store = EpisodeStore.create(tmp_path, INFO)
+    first = _episode()
+    nail = np.zeros((first.length + 1, 3), np.float32)
+    for arrays in (first.arrays, {**first.arrays, "scene.nail": nail}, first.arrays):
+        store.append(replace(first, arrays=arrays))
+    assert [("scene.nail" in store[i].arrays) for i in range(3)] == [False, True, False]
+    with pytest.raises(DataError, match=r"000002.*Unknown key 'scene\.nail'"):
+        EpisodeStore(tmp_path).window(2, 0, 1, ("scene.nail",))
+
+
 @pytest.fixture
 def damaged(tmp_path) -> Path:
     EpisodeStore.create(tmp_path, INFO).append(_episode())

@@ -96,8 +96,7 @@ class CollectionConfig:
 
     def case(self, task: str, seed: int) -> Case:
         start = self.starts[(seed - self.first_seed) % len(self.starts)]
-        split = "train" if self.disturbance(seed) == PLAIN else "recovery"
-        return Case(self.env, task, seed, self.cameras[0], start, split)
+        return Case(self.env, task, seed, self.cameras[0], start, split="train")
 
     def disturbance(self, seed: int) -> str:
         """The kind that the seed is dealt: it changes when every start has had its turn."""
@@ -181,10 +180,11 @@ def _open(
         return EpisodeStore.create(path, info)
     store = EpisodeStore(path)
     # A data set of before a setting was there was made as the setting's default makes it.
-    defaults = {
-        field.name: to_jsonable(field.default) for field in fields(config) if field.default is not MISSING
-    }
-    if differing := differences({**defaults, **store.info.collector}, collector):
+    there = dict(store.info.collector)
+    for field in fields(config):
+        if field.default is not MISSING:
+            there.setdefault(field.name, to_jsonable(field.default))
+    if differing := differences(there, collector):
         raise DataError(
             f"{path} holds a data set of another collection: {'; '.join(differing)}. Name another folder, or "
             "the same settings to complete it."

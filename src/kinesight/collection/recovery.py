@@ -39,6 +39,8 @@ BESIDE_M = (0.03, 0.08)
 STEER_SHARE = 0.1
 """Of the way to the place beside the target, asked for in each step; the experts do the same."""
 
+AXES = ("x", "y", "z")
+
 Action = Float[np.ndarray, "a"]
 Actions = Float[np.ndarray, "t a"]
 
@@ -148,25 +150,27 @@ def gripped_steps(gripper: Float[np.ndarray, "t"]) -> Int[np.ndarray, "n"]:
 
 
 def _push(environment: Environment, gripper: float, generator: np.random.Generator) -> Iterator[Action]:
-    action = np.append(generator.uniform(-1.0, 1.0, size=3), gripper)
+    action = _action(environment.action_spec, generator.uniform(-1.0, 1.0, size=3), gripper)
     yield from [action] * int(generator.integers(*PUSH_STEPS, endpoint=True))
 
 
 def _slip(environment: Environment, gripper: float, generator: np.random.Generator) -> Iterator[Action]:
-    yield from [np.array([0.0, 0.0, 0.0, 1.0])] * int(generator.integers(*SLIP_STEPS, endpoint=True))
+    action = _action(environment.action_spec, np.zeros(3), 1.0)
+    yield from [action] * int(generator.integers(*SLIP_STEPS, endpoint=True))
 
 
 def _stop(environment: Environment, gripper: float, generator: np.random.Generator) -> Iterator[Action]:
     angle, distance_m = generator.uniform(0.0, 2 * np.pi), generator.uniform(*BESIDE_M)
     beside_m = distance_m * np.array([np.cos(angle), np.sin(angle), 0.0])
-    scales_m = np.array(environment.action_spec.scales[:3])
+    spec = environment.action_spec
+    scales_m = np.array([spec.scales[spec.names.index(axis)] for axis in AXES])
     for _ in range(STEER_STEPS):
         scene = environment.observe(ViewRequest(scene=True)).scene
         assert scene is not None, "the scene was asked for"
         gripper_m, target_m = (lookup("scene point", name, scene.points) for name in ("gripper", "target"))
         way_m = target_m + beside_m - gripper_m
-        yield np.append(np.clip(STEER_SHARE * way_m / scales_m, -1.0, 1.0), gripper)
-    yield from [np.array([0.0, 0.0, 0.0, gripper])] * STAND_STEPS
+        yield _action(spec, np.clip(STEER_SHARE * way_m / scales_m, -1.0, 1.0), gripper)
+    yield from [_action(spec, np.zeros(3), gripper)] * STAND_STEPS
 
 
 DISTURBANCES: dict[str, Callable[[Environment, float, np.random.Generator], Iterator[Action]]] = {
@@ -175,6 +179,12 @@ DISTURBANCES: dict[str, Callable[[Environment, float, np.random.Generator], Iter
     "stop": _stop,
 }
 """By kind: the actions of a disturbance, from the environment, the fingers' last action and a generator."""
+
+
+def _action(spec: ActionSpec, move: Float[np.ndarray, "3"], gripper: float) -> Action:
+    """Without a turn, where the actions have one."""
+    parts = dict(zip((*AXES, "gripper"), (*move, gripper), strict=True))
+    return np.array([parts.get(name, 0.0) for name in spec.names])
 
 
 def _generator(case: Case, kind: str, attempt: int) -> np.random.Generator:

@@ -194,12 +194,14 @@ class EpisodeStore:
         raise DataError(f"{files[0].path}: {UnknownName('key', key, available)}")
 
     def _check_same_keys(self, episode: Episode) -> None:
-        stored = set(ArrayFile(file_path(self.path / "episodes", 0)).layout)
-        if missing := sorted(stored - set(episode.arrays)):
+        """Named points of the scene may differ: a task has its own beside the common ones."""
+        stored = {k for k in ArrayFile(file_path(self.path / "episodes", 0)).layout if not _is_scene_point(k)}
+        given = {key for key in episode.arrays if not _is_scene_point(key)}
+        if missing := sorted(stored - given):
             raise DataError(
                 f"{self.path}: the new episode lacks {', '.join(missing)}, which the others have."
             )
-        if extra := sorted(set(episode.arrays) - stored):
+        if extra := sorted(given - stored):
             raise DataError(f"{self.path}: the new episode has {', '.join(extra)}, which the others lack.")
 
     def _check_derived(self, name: str) -> None:
@@ -219,6 +221,10 @@ class EpisodeStore:
                 if key in owner:
                     raise DataError(f"{file.path.parent}: {key!r} would hide the same key of {owner[key]}.")
                 owner[key] = file.path.parent
+
+
+def _is_scene_point(key: str) -> bool:
+    return key.startswith("scene.")
 
 
 def read_info(path: Path) -> DatasetInfo:
