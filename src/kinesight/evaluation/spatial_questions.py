@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -26,6 +25,7 @@ from kinesight.evaluation.spatial_metrics import (
     pixel_distance,
 )
 from kinesight.evaluation.text_metrics import chrf, token_f1
+from kinesight.geometry.picture_marks import deepest_point
 from kinesight.language.dialects import answers, catalogue, codec
 from kinesight.language.dialects.answers import AnswerError, Progress
 from kinesight.language.dialects.codec import LONGEST_REPLY, Dialect
@@ -240,14 +240,6 @@ def _measure_sentence(answer: str, truth: SentenceTruth, size: ImageSize) -> dic
     return {"token_f1": token_f1(answer, truth.text), "chrf": chrf(answer, truth.text)}
 
 
-def _deepest_point(truth: RegionTruth) -> tuple[ImagePoint, ...]:
-    """The pixel of the region that is farthest from its edge."""
-    mask = np.pad(truth.mask.astype(np.uint8), 1)  # the picture's edge is an edge of the region
-    depth = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-    row, column = np.unravel_index(int(depth.argmax()), depth.shape)
-    return (ImagePoint(float((column + 0.5) / depth.shape[1]), float((row + 0.5) / depth.shape[0])),)
-
-
 def _centre(truth: InsideTruth) -> tuple[ImagePoint, ...]:
     box = truth.box
     return (ImagePoint((box.left + box.right) / 2, (box.top + box.bottom) / 2),)
@@ -264,7 +256,9 @@ _PATH_METRICS = tuple(
 )
 
 TASKS: Mapping[type, Task] = {
-    RegionTruth: Task(_read_places("points"), _measure_region, _deepest_point, _HIT_RATE),
+    RegionTruth: Task(
+        _read_places("points"), _measure_region, lambda truth: (deepest_point(truth.mask),), _HIT_RATE
+    ),
     InsideTruth: Task(_read_places("points"), _measure_inside, _centre, _HIT_RATE),
     SpotTruth: Task(
         _read_places("points", only_one=True),
