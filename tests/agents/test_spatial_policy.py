@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from kinesight.agents.goal_free import GoalFree
+from kinesight.agents.replanning import NR, Replanning
 from kinesight.agents.spatial_policy import SpatialPolicyAgent, SpatialPolicyConfig
 from kinesight.critics.frame_matching import FrameMatchingConfig
 from kinesight.critics.stuck import StuckConfig
@@ -194,7 +195,11 @@ def test_forced_goals_in_a_row_count_as_stuck() -> None:
 
 @pytest.mark.parametrize("most", [1, 2, 4])
 def test_there_are_never_more_plans_than_allowed(most: int) -> None:
-    loop = Loop(max_plans=most, stuck=StuckConfig(window_steps=2), matching=FrameMatchingConfig(max_steps=3))
+    loop = Loop(
+        replanning=Replanning(max_plans=most),
+        stuck=StuckConfig(window_steps=2),
+        matching=FrameMatchingConfig(max_steps=3),
+    )
     decisions = [loop.act(0, x=0.0) for _ in range(60)]
     counted = [kind for decision in decisions for kind in kinds(decision)]
     assert counted.count("plan") == counted.count("imagine") == most
@@ -261,7 +266,7 @@ def test_execute_limits_the_chunk() -> None:
 
 
 def test_reset_forgets_the_last_episode() -> None:
-    loop = Loop(max_plans=1)
+    loop = Loop(replanning=NR)
     for place in (0, 1, 2):
         loop.act(place)
     loop.start(replace(CASE, seed=8))
@@ -278,7 +283,7 @@ def test_stages_that_see_other_pictures_are_refused() -> None:
         SpatialPolicyAgent(SpatialPolicyConfig(), Planner(), imaginer, Policy())
 
 
-@pytest.mark.parametrize("change", [{"execute": 0}, {"max_plans": 0}, {"execute": 4, "look_every": 3}])
+@pytest.mark.parametrize("change", [{"execute": 0}, {"execute": 4, "look_every": 3}])
 def test_settings_are_checked(change: dict[str, int]) -> None:
     with pytest.raises(UsageError, match="execute"):
         SpatialPolicyConfig(**change)

@@ -175,7 +175,7 @@ def test_the_exact_denoiser_of_a_gaussian_gives_its_mean_and_deviation(each: Obj
     assert float(samples.std()) == pytest.approx(deviation, abs=0.02)
 
 
-@pytest.mark.parametrize("name", OBJECTIVES.keys() - {"regression"})
+@pytest.mark.parametrize("name", sorted(OBJECTIVES.keys() - {"regression"}))
 def test_levels_are_drawn_in_the_unit_interval_from_the_generator(name: str) -> None:
     def draw() -> Tensor:
         return objective(name).draw_levels(500, torch.Generator().manual_seed(3))
