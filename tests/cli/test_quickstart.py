@@ -122,3 +122,20 @@ def test_evaluate_compare_report_and_imagine(kinesight, workspace: Path) -> None
     picture = cv2.imread(str(workspace / "pictures/future.png"))
     assert picture is not None
     assert picture.shape == (2 * 160 + 4, 4 * 160, 3)
+
+
+def test_rows_of_another_system_are_measured_when_they_are_named(kinesight, workspace: Path) -> None:
+    names = ("avdc", "avdc-replan oracle")
+    assert not (workspace / "tiny" / "row-avdc").exists(), "the quickstart does without them"
+    outcome = kinesight(
+        *("evaluate", "tiny", "--seeds", "0-1", "--limit", 6, "--workers", 1),
+        *("--rows", ",".join(names), "--out", "flow"),
+    )
+    assert outcome.status == 0, outcome.err
+    imagined, oracle = (read_results(workspace / "flow" / f"row-{name.replace(' ', '-')}") for name in names)
+    assert imagined.cases == oracle.cases
+    assert (imagined.privileged, set(imagined.checkpoints)) == (("segmentation",), {"imaginer"})
+    assert (oracle.privileged, dict(oracle.checkpoints)) == (("expert", "segmentation"), {})
+    for episode in (*imagined.episodes, *oracle.episodes):
+        assert episode.steps == 6
+        assert [event.kind for event in episode.events] in (["imagine", "plan"], ["imagine", "lost"])
