@@ -16,9 +16,9 @@ SIZE = 96
 CAMERA = Camera("front", np.array([[100.0, 0, 48], [0, 100, 48], [0, 0, 1]]), np.eye(4), SIZE, SIZE)
 BLOCK = np.array([0.02, 0.30])
 """Middle of the block [m], x and y in the image's plane."""
-CONTACT = BLOCK + [-0.11, -0.02]
+CONTACT = BLOCK + np.array([-0.11, -0.02])
 START = np.array([-0.30, -0.20])
-END = CONTACT + [0.24, 0.0]
+END = CONTACT + np.array([0.24, 0.0])
 PLAN = SpatialPlan(
     (
         PlanRow("move", (-1, -1, 0), float(np.linalg.norm(CONTACT - START))),  # right and down
@@ -38,7 +38,7 @@ def way(frames: int = 8) -> np.ndarray:
 
 def draw(hand: np.ndarray, block: np.ndarray | None = BLOCK, arm: bool = True) -> Image:
     """The scene with the hand and the block at these places [m]; without a block, or without the arm."""
-    rows, columns = np.mgrid[:SIZE, :SIZE]
+    rows = np.mgrid[:SIZE, :SIZE][0]
     image = np.full((SIZE, SIZE, 3), (150, 148, 140), np.uint8)
     image[45:] = (120, 85, 60)
     image[(rows > 45) & (rows % 9 == 0)] = (90, 60, 40)

@@ -4,8 +4,8 @@ An arm and objects that move rearrange a picture: what a thing covers here it un
 every colour stays what it was, but for what the arm now hides or no longer hides. A colour whose area
 changes beyond that belongs to an object that vanished, appeared or melted.
 
-Nothing is segmented. The price: an object of the hand's colours is not watched, one of the background's hardly,
-and an arm of other colours than its hand's surroundings counts as an object when it comes or goes.
+Nothing is segmented. The price: an object of the hand's colours is not watched, one of the background's
+hardly, and an arm of other colours than its hand's surroundings counts as an object when it comes or goes.
 """
 
 import cv2

@@ -1,6 +1,5 @@
 """Spatial Policy: its recipes, the agent made of a run's stages, and the control rows of its tables."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -16,11 +15,10 @@ from kinesight.experiments.planners import make_planners
 from kinesight.experiments.recipe import EvaluationConfig, Recipe, Stage
 from kinesight.experiments.runs import Run, load_stage
 from kinesight.interfaces.agent import Agent
-from kinesight.interfaces.stages import Imaginer, Planner
+from kinesight.interfaces.stages import Imaginer
 from kinesight.models.goal_policy import GoalPolicy, GoalPolicyConfig
 from kinesight.models.video_diffusion import VideoDiffusion, VideoDiffusionConfig
 from kinesight.training.config import TrainingConfig
-from kinesight.types.case import Case
 from kinesight.types.errors import UsageError
 
 IMAGINER, POLICY = "imaginer", "policy"
