@@ -11,7 +11,7 @@ from kinesight.experiments.runs import Run, create_run
 from kinesight.experiments.training import open_data, train_run
 from kinesight.models.realism import RealismConfig
 from kinesight.training.config import TrainingConfig
-from kinesight.types.errors import DataError, UsageError
+from kinesight.types.errors import UsageError
 
 REALISM = Stage(
     "realism",
@@ -43,7 +43,7 @@ def judged(recipe: Recipe, stage: Stage = REALISM) -> Recipe:
 
 
 def add_judge(run: Run, out: Path, overrides: Sequence[str] = ()) -> Run:
-    """A run in `out` with the stages of `run`, linked and not trained again, and a trained judge.
+    """A run in `out` with the stages of `run`, taken and not trained again, and a trained judge.
 
     A run that has a judge keeps it; then only the overrides make the difference, e.g. of its replanning.
     """
@@ -56,26 +56,16 @@ def add_judge(run: Run, out: Path, overrides: Sequence[str] = ()) -> Run:
             )
     if out.resolve() == run.path.resolve():
         raise UsageError(f"the judged run needs a folder of its own, got that of the run itself, {out}")
-    checkpoints = [run.checkpoint(stage.name) for stage in run.recipe.stages]  # complains about missing ones
+    folders = {stage.name: run.checkpoint(stage.name).parents[1] for stage in run.recipe.stages}
     made = create_run(out, recipe)
-    for stage, checkpoint in zip(run.recipe.stages, checkpoints, strict=True):
-        _link(out / stage.name, checkpoint.parents[1])
+    for name, folder in folders.items():
+        made.take(name, folder)
     store = open_data(run.data())
     missing = [stage.name for stage in recipe.stages if stage not in run.recipe.stages]
     made.note_data(store.path)
     if missing:
         train_run(made, store, missing)
     return made
-
-
-def _link(place: Path, target: Path) -> None:
-    if place.is_symlink() and place.resolve() == target.resolve():
-        return
-    if place.exists() or place.is_symlink():
-        raise DataError(
-            f"{place} is there already and is no link to {target}; name another folder with --out"
-        )
-    place.symlink_to(target.resolve(), target_is_directory=True)
 
 
 QUICKSTART = judged(spatial_policy.QUICKSTART)

@@ -57,21 +57,22 @@ class Run:
     recipe: Recipe
 
     def stage_folder(self, name: str) -> Path:
+        """Where the stage lies: in this run, or where it was taken from."""
         self.recipe.stage(name)
-        return self.path / name
+        taken = self.record().taken.get(name)
+        return Path(taken.path) if taken else self.path / name
 
     def checkpoint(self, stage: str) -> Path:
-        """The stage's newest one; of a stage that was taken, where it was taken from."""
-        taken = self.record().taken.get(stage)
-        folder = Path(taken.path) if taken else self.stage_folder(stage)
+        """The stage's newest one."""
+        folder = self.stage_folder(stage)
         found = last_checkpoint(folder / "checkpoints")
-        if found is None and taken:
+        if found is None and stage in self.record().taken:
             raise DataError(
                 f"{self.path}/run.json: {stage} was taken from {folder}, which holds no checkpoint"
             )
         if found is None:
             raise DataError(
-                f"{self.stage_folder(stage)} holds no checkpoint; train it first: "
+                f"{folder} holds no checkpoint; train it first: "
                 f"kinesight train {self.recipe.name} --stage {stage} --out {self.path}"
             )
         return found
@@ -103,7 +104,8 @@ class Run:
         Raises `DataError` where there is no such stage, where this run has trained its own, or where another
         one was taken before.
         """
-        own = self.stage_folder(stage)
+        self.recipe.stage(stage)
+        own = self.path / stage
         if last_checkpoint(own / "checkpoints"):
             raise DataError(f"{own} is trained already; name another folder for the run with --out")
         places = [folder for folder in (source / stage, source) if last_checkpoint(folder / "checkpoints")]
