@@ -70,7 +70,7 @@ def compared(task: str, seen: list, camera: str) -> dict[str, float]:
 def test_plans_agree_on_the_experts_episodes(task):
     # Shifted where the first observation of a standard start still shows the handle where it is not.
     seen = played(task, 2000, "shifted" if task == "window-close" else "standard")
-    agreement = compared(task, seen, "corner")
+    agreement = compared(task, seen[::-3][::-1], "corner")  # every third frame and the one of the success
     assert agreement["first"] == 1.0 or task in WEAK
     assert agreement["verbs"] > (0.65 if task in WEAK else 0.8)
     assert agreement["signs"] > 0.8
