@@ -120,13 +120,13 @@ def free_points(
     Free: `clearance_m` at least from the footprint of every solid, the reference included. The points are
     those that the picture shows of the table; what is hidden is not offered.
     """
-    finite = np.isfinite(points).all(axis=1)
+    finite = np.asarray(np.isfinite(points).all(axis=1))
     ground = np.where(finite[:, None], points, 0.0)[:, :2]
-    free = finite & (_distance(ground, reference) <= reach_m)
+    free = np.logical_and(finite, _distance(ground, reference) <= reach_m)
     for solid in (*solids, reference):
         free &= _distance(ground, solid) >= clearance_m
     found = _sides((ground - reference.centre[:2]) @ viewer_axes(camera).T, MARGIN_M)
-    return free & np.array([each == wanted for each in found], bool)
+    return np.logical_and(free, [each == wanted for each in found])
 
 
 def _sides(offsets: Float[np.ndarray, "n 2"], margin_m: float) -> list[Side | None]:
