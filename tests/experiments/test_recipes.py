@@ -8,6 +8,7 @@ import pytest
 from kinesight.envs import catalogue as envs
 from kinesight.experiments import catalogue
 from kinesight.experiments.recipe import Recipe, override
+from kinesight.experiments.training import default_data
 from kinesight.interfaces.model import TrainableModel
 from kinesight.types.action import ActionSpec
 from kinesight.types.camera import Camera
@@ -60,6 +61,14 @@ class TestEveryRecipe:
             model = stage.model.build(facts(recipe))
             assert isinstance(model, TrainableModel)
             assert any(group["params"] for group in model.parameter_groups())
+
+    def test_a_stages_own_data_go_with_the_recipes(self, recipe: Recipe) -> None:
+        for stage in recipe.stages:
+            if extra := stage.extra_data:
+                for name in ("env", "tasks", "cameras", "height", "width", "crop"):
+                    assert getattr(extra, name) == getattr(recipe.data, name), name
+                assert extra.first_seed > recipe.data.first_seed + 4 * recipe.data.episodes + 20
+                assert recipe.evaluation.seeds <= extra.first_seed
 
     def test_is_measured_on_what_it_was_shown(self, recipe: Recipe) -> None:
         plan, data = recipe.evaluation, recipe.data
@@ -136,3 +145,23 @@ def test_unknown_names() -> None:
         catalogue.recipe("spatial-policy-tny")
     with pytest.raises(UnknownName, match="Did you mean 'imaginer'"):
         TINY.stage("imagine")
+
+
+def test_variants_of_the_small_recipe_differ_in_the_imaginer_alone() -> None:
+    base = catalogue.recipe("spatial-policy-small")
+    variants = [recipe for recipe in catalogue.RECIPES.values() if recipe.name.startswith(f"{base.name}-")]
+    assert {recipe.name.removeprefix(f"{base.name}-") for recipe in variants} == {
+        "text",
+        "distance",
+        "local",
+        "recovery",
+    }
+    for recipe in variants:
+        assert (recipe.data, recipe.agent, recipe.evaluation) == (base.data, base.agent, base.evaluation)
+        assert recipe.stage("policy") == base.stage("policy"), "it can be taken from the base"
+        assert default_data(recipe) == default_data(base), "collected once"
+    steps = [
+        sum(stage.training.steps for stage in recipe.stages if stage.name != "policy")
+        for recipe in (base, *variants)
+    ]
+    assert len(set(steps)) == 1

@@ -116,6 +116,11 @@ def test_each_variant_hears_what_it_is_told_and_nothing_else(
             imagined(replace(observation, scene=None), plan)
 
 
+def test_a_local_condition_needs_a_middle_to_tell_it_to(facts: DataFacts) -> None:
+    with pytest.raises(UsageError, match="'plan-local' is told by the transformer blocks, and depth is 0"):
+        make(facts, condition="plan-local", depth=0)
+
+
 def test_variants_take_no_keys_that_they_do_not_need(facts: DataFacts) -> None:
     assert make(facts, condition="text").spec.takes.keys() == {"clip"}
     distance = make(facts, condition="distance").spec.takes

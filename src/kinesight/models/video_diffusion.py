@@ -129,6 +129,8 @@ class VideoDiffusion(nn.Module):
         self.config, self.facts = config, facts
         self.vocabulary = Vocabulary(facts.words)
         self.conditioning = kind = lookup("conditioning", config.condition, CONDITIONINGS)
+        if kind.local and not config.depth:
+            raise UsageError(f"{config.condition!r} is told by the transformer blocks, and depth is 0")
         now = Offsets((0,))
         told = {name: Take(key, now) for name, key in kind.keys(config.points).items()}
         self.spec = WindowSpec({"clip": Take("rgb.{camera}", Spread(config.frames + 1)), **told})
