@@ -94,7 +94,7 @@ class Draw:
         )
 
     def clutter(self, count: int, target: Thing | None = None) -> None:
-        """Distractors of seen colours and shapes; in the split of similar ones, near doubles of the target."""
+        """Distractors of seen colours and shapes; in split similar-distractors near doubles of the target."""
         for index in range(count):
             taken = {thing.name for thing in self.things}
             colour, shape = self.pick(SEEN_COLOURS), self.pick(SEEN_SHAPES)

@@ -65,7 +65,7 @@ SIZES: dict[str, float] = {"small": 0.78, "medium": 1.0, "large": 1.22}
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One primitive; `size` holds half lengths in MuJoCo's order; turned by `yaw` about z after `tilt` about x."""
+    """A primitive; `size` holds MuJoCo's half lengths; turned by `tilt` about x, then by `yaw` about z."""
 
     shape: Shape
     size: tuple[float, ...]

@@ -242,7 +242,9 @@ def sort_groceries(d: Draw) -> Drawn:
     for category in categories:
         colours.append(d.pick(SEEN_COLOURS, colours))
         place = d.add(d.thing(kind, colours[-1]), clear_m=0.005)
-        members = tuple(n for n in d.split.groceries if GROCERIES[n].category == category)
+        # Both groceries that are kept back are packages: the other categories come from the seen ones.
+        members = [n for n in d.split.groceries if GROCERIES[n].category == category]
+        members = members or [n for n in SEEN_GROCERIES if GROCERIES[n].category == category]
         item = d.add(d.thing(d.pick(members)), gripped=True, target=True)
         steps.append(Put(item.name, place.name, text=f"put the {item.name} into the {place.name}"))
         rules.append(f"the {category} into the {place.name}")

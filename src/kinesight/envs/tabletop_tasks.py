@@ -89,15 +89,26 @@ TASKS: dict[str, Callable[[Draw], Drawn]] = {
     "close-jar": fixtures.close_jar,
     "screw-bulb": fixtures.screw_bulb,
 }
+_GRIPPED = (
+    "pick-place", "pick-attribute", "pick-relation", "place-relation", "stack", "put-in-drawer",
+    "put-groceries", "swap", "sort-groceries",
+)  # fmt: skip
+_PUSHED = ("push", "pull")
+_SCREWED = ("close-jar", "screw-bulb")
+_UNCOLOURED = ("open-drawer", "close-drawer", "put-groceries", "sort-groceries")
 SPLIT_TASKS: dict[str, tuple[str, ...]] = {
+    "unseen-colours": tuple(task for task in TASKS if task not in _UNCOLOURED),
+    "unseen-objects": (*_GRIPPED, *_PUSHED),
+    "unseen-positions": (*_GRIPPED, *_SCREWED),
+    "unseen-orientations": (*_GRIPPED, *_PUSHED, *_SCREWED),
+    "similar-distractors": ("pick-place", "place-relation", "stack", "put-in-drawer", "swap", *_PUSHED),
     "long-horizon": ("stack", "press-buttons", "put-in-drawer", "put-groceries"),
     "interference": (
-        "pick-place", "pick-attribute", "put-in-drawer", "put-groceries", "sort-groceries",
-        "close-jar", "screw-bulb",
+        "pick-place", "pick-attribute", "put-in-drawer", "put-groceries", "sort-groceries", *_SCREWED,
     ),
     "new-instruction": ("pick-place", "put-groceries"),
 }  # fmt: skip
-"""Splits that only some tasks have."""
+"""Splits that only some tasks have; in the others they would change nothing."""
 _COLOURS = tuple(COLOURS)
 CHOICES: dict[str, tuple[str, ...]] = {
     "pick-place": _COLOURS,
