@@ -138,11 +138,12 @@ def test_the_limit_truncates_and_ends(name: str):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("bad", [np.zeros(1), np.full(4, np.nan), np.full(4, 1.01), np.full(4, np.inf)])
-def test_a_wrong_action_is_refused(name: str, bad: np.ndarray):
+@pytest.mark.parametrize("bad", [np.nan, 1.01, np.inf])
+def test_a_wrong_action_is_refused(name: str, bad: float):
     environment = started(name)
-    with pytest.raises(KinesightError):
-        environment.step(bad)
+    for dimensions in (environment.action_spec.dimensions, 1):
+        with pytest.raises(KinesightError):
+            environment.step(np.full(dimensions, bad))
     assert environment.observe(ViewRequest()).step == 0
 
 

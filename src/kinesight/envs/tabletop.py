@@ -63,12 +63,7 @@ class TableTop:
         self._setting = draw(case)
         self._model: mujoco.MjModel | None = None
         self._data: mujoco.MjData | None = None
-        self._step = 0
-        self._completed = 0
-        self._spoiled = False
-        self._steps = self._setting.steps
-        self._instruction = self._setting.instruction
-        self._incident = self._setting.incident
+        self._begin()
 
     @property
     def case(self) -> Case:
@@ -97,11 +92,7 @@ class TableTop:
         if self._model is None:
             self._model = compose(self._setting.things, LOOKS[self._setting.look])
         self._data = _at_home(self._model, self._setting)
-        self._step = self._completed = 0
-        self._spoiled = False
-        self._steps = self._setting.steps
-        self._instruction = self._setting.instruction
-        self._incident = self._setting.incident
+        self._begin()
         still = np.append(np.zeros(6), 1.0)
         for _ in range(SETTLE_STEPS):
             self._advance(still)
@@ -133,6 +124,13 @@ class TableTop:
             proprio=np.concatenate([position, xyzw, [np.clip(opening, 0, 1)]]).astype(np.float32),
             scene=Scene(self._points(state), state.vector) if request.scene else None,
         )
+
+    def _begin(self) -> None:
+        self._step = self._completed = 0
+        self._spoiled = False
+        self._steps = self._setting.steps
+        self._instruction = self._setting.instruction
+        self._incident = self._setting.incident
 
     def state(self) -> TableState:
         """Of now; a copy."""

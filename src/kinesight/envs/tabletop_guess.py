@@ -33,7 +33,8 @@ class InstructionBlindExpert:
     def reset(self, case: Case) -> None:
         self._expert.reset(case)
         setting = draw(case)
-        generator = np.random.default_rng([case.seed, case.variation, _STREAM])
+        task = int.from_bytes(case.task.encode(), "little")
+        generator = np.random.default_rng([task, case.seed, case.variation, _STREAM])
         self._expert.follow(replace(setting, steps=guessed(setting, generator)))
 
     def request(self) -> ViewRequest:

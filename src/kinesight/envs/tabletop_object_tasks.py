@@ -12,7 +12,7 @@ from kinesight.envs.tabletop_draw import Draw, Drawn, Rejected
 from kinesight.envs.tabletop_language import describe, listed, paraphrased
 from kinesight.envs.tabletop_layout import DIRECTIONS, REACH_X, REACH_Y, Thing
 from kinesight.envs.tabletop_objects import GROCERIES, SHAPES
-from kinesight.envs.tabletop_splits import SEEN_COLOURS, SEEN_GROCERIES
+from kinesight.envs.tabletop_splits import SEEN_COLOURS, SEEN_GROCERIES, SEEN_SHAPES
 from kinesight.envs.tabletop_steps import BESIDE_M, Clear, Push, Put, PutAt
 
 ATTRIBUTES = ("colour", "shape", "size")
@@ -62,7 +62,7 @@ def pick_attribute(d: Draw) -> Drawn:
     item = target(d, size, colour, shape)
     others = {
         "colour": [d.thing(shape, c) for c in _different(d, SEEN_COLOURS, colour, 4)],
-        "shape": [d.thing(s, colour) for s in _different(d, tuple(SHAPES), shape, 4)],
+        "shape": [d.thing(s, colour) for s in _different(d, SEEN_SHAPES, shape, 4)],
         "size": [
             d.thing(shape, colour, "large" if size == "small" else "small"),
             *(d.thing(shape, c, size) for c in _different(d, SEEN_COLOURS, colour, 2)),
@@ -89,7 +89,7 @@ def pick_relation(d: Draw) -> Drawn:
     """One of two equal objects, told apart by where it lies."""
     place = _containers(d, 1)[0]
     relation = d.choice or d.pick(tuple(DIRECTIONS))
-    reference = d.add(d.thing(d.pick(tuple(SHAPES)), d.pick(SEEN_COLOURS)), clear_m=0.05)
+    reference = d.add(d.thing(d.pick(SEEN_SHAPES), d.pick(SEEN_COLOURS)), clear_m=0.05)
     colour, shape = d.colour(), d.shape((reference.kind,))
     item = d.add(d.thing(shape, colour, name=f"{colour} {shape} 1"), gripped=True, target=True)
     double = d.add(d.thing(shape, colour, name=f"{colour} {shape} 2"), gripped=True)
@@ -112,7 +112,7 @@ def _lies(item: Thing, relation: str, reference: Thing, margin: float = 0.04) ->
 def place_relation(d: Draw) -> Drawn:
     """An object to one side of another."""
     relation = d.choice or d.pick(tuple(DIRECTIONS))
-    reference = d.add(d.thing(d.pick(tuple(SHAPES)), d.pick(SEEN_COLOURS)), gripped=True)
+    reference = d.add(d.thing(d.pick(SEEN_SHAPES), d.pick(SEEN_COLOURS)), gripped=True)
     x, y = DIRECTIONS[relation]
     distance = sum(BESIDE_M) / 2
     goal = reference.x + distance * x, reference.y + distance * y
