@@ -52,10 +52,12 @@ def told(base: Recipe, condition: str) -> tuple[Stage, ...]:
 def fine_tuned(base: Recipe) -> tuple[Stage, ...]:
     """Table 6: 10 k steps on the expert, 2 k more on an extended set. Here they share the base's steps.
 
-    The extension is the expert pushed about by strong noise while it acts.
+    The extension is the expert's way on from disturbed states: pushed, let slip, stopped beside the target.
     """
     stage = base.stage(IMAGINER)
-    disturbed = replace(base.data, episodes=10, starts=("shifted",), noise_std=0.5, first_seed=3000)
+    disturbed = replace(
+        base.data, episodes=12, starts=("shifted",), recovery=("push", "slip", "stop"), first_seed=3000
+    )
     short = replace(stage.training, steps=stage.training.steps // 6, seed=1)
     return (
         replace(stage, name=EXPERT_IMAGINER, training=replace(stage.training, steps=5 * short.steps)),

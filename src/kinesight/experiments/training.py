@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from kinesight.collection.collect import CollectionConfig, collect
+from kinesight.collection.fine_intervals import with_fine_intervals
 from kinesight.collection.hindsight import with_hindsight_plans
 from kinesight.data.episodes import EpisodeStore
 from kinesight.data.facts import data_facts
@@ -17,6 +18,7 @@ from kinesight.experiments.clips import source_stores
 from kinesight.experiments.recipe import Recipe, Stage
 from kinesight.experiments.runs import Run, load_stage
 from kinesight.interfaces.model import Pretrained, TrainableModel
+from kinesight.models.video_diffusion import VideoDiffusionConfig
 from kinesight.nn.checkpoint import load_into
 from kinesight.training.checkpoints import checkpoint_path, last_checkpoint, read_description
 from kinesight.training.loop import Batches, train
@@ -72,6 +74,7 @@ def train_run(run: Run, store: EpisodeStore, stages: Sequence[str] = ()) -> None
     """
     chosen = [run.recipe.stage(name) for name in stages] or list(run.recipe.stages)
     run.note_data(store.path)
+    store = _with_intervals(run.recipe, store)
     for stage in chosen:
         checkpoints = run.stage_folder(stage.name) / "checkpoints"
         if stage.name in run.record().taken:
@@ -83,6 +86,14 @@ def train_run(run: Run, store: EpisodeStore, stages: Sequence[str] = ()) -> None
             train_stage(run, stage, stores)
 
 
+def _with_intervals(recipe: Recipe, store: EpisodeStore) -> EpisodeStore:
+    """With fine-manipulation intervals, where a model of the recipe takes its frames by them."""
+    models = [stage.model for stage in recipe.stages]
+    if any(isinstance(model, VideoDiffusionConfig) and model.fine_rate != 1 for model in models):
+        return with_fine_intervals(store, workers=processes())
+    return store
+
+
 def stage_data(run: Run, stage: Stage) -> tuple[EpisodeStore, ...]:
     """What the stage is trained on beside the run's data; collected where it is not there yet."""
     if stage.extra_data is None:
@@ -90,7 +101,7 @@ def stage_data(run: Run, stage: Stage) -> tuple[EpisodeStore, ...]:
     name = f"{run.recipe.data_name or run.recipe.name}-{stage.name}"
     path = Path(run.record().extra_data.get(stage.name, own_folder(name, stage.extra_data)))
     with run.phase("collect"):
-        store = prepare_data(stage.extra_data, path)
+        store = _with_intervals(run.recipe, prepare_data(stage.extra_data, path))
     run.note_extra_data(stage.name, path)
     return (store,)
 

@@ -36,7 +36,7 @@ from kinesight.types.facts import DataFacts
 from kinesight.types.observation import Observation, ViewRequest
 from kinesight.types.plan import SpatialPlan
 from kinesight.types.video import ImaginedVideo
-from kinesight.types.windows import Offsets, Spread, Take, WindowSpec
+from kinesight.types.windows import FineSpread, FrameRule, Offsets, Spread, Take, WindowSpec
 
 MAX_WORDS = 16
 
@@ -49,6 +49,9 @@ class VideoDiffusionConfig:
     batch_size: int = 8
     frames: int = 7
     """Future frames; the clip has one more, the first."""
+    fine_rate: float = 1.0
+    """The clip's frames are so many times as dense where the gripper is close to what it works on (the paper:
+    5); 1 spreads them evenly."""
     objective: str = "noisy-flow"
     """"noisy-flow" or "flow" with Euler steps; "v", "x0", "epsilon" or "epsilon-linear" with DDIM. What moves
     is decided at high noise: trained there more often, the imaginer learns it in fewer steps."""
@@ -133,7 +136,7 @@ class VideoDiffusion(nn.Module):
             raise UsageError(f"{config.condition!r} is told by the transformer blocks, and depth is 0")
         now = Offsets((0,))
         told = {name: Take(key, now) for name, key in kind.keys(config.points).items()}
-        self.spec = WindowSpec({"clip": Take("rgb.{camera}", Spread(config.frames + 1)), **told})
+        self.spec = WindowSpec({"clip": Take("rgb.{camera}", _spread(config)), **told})
         self.streams = {"imaginer": Stream(config.source, self.spec, config.batch_size)}
         # The difference of two pictures in [-1, 1] is at most 2.
         self.objective = objective(config.objective, bound=2 * config.residual_gain)
@@ -300,6 +303,11 @@ class VideoDiffusion(nn.Module):
         seen = {name: [observation] for name in self.spec.takes if name not in rows}
         windows = from_observations(seen, self.spec, camera, device=device)
         return self.collate("imaginer", Windows({**windows.values, **rows}, {}, windows.instructions))
+
+
+def _spread(config: VideoDiffusionConfig) -> FrameRule:
+    count = config.frames + 1
+    return Spread(count) if config.fine_rate == 1 else FineSpread(count, config.fine_rate)
 
 
 def _occluded(batch: VideoBatch, share: float, generator: Generator) -> VideoBatch:
