@@ -11,6 +11,7 @@ The weights of the judge's terms can be fitted, by logistic regression without n
 seeds than those that the calibration is made on.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -132,8 +133,8 @@ def area_under_roc(
 ) -> Area:
     """The area and its interval, which is symmetric on the logit scale.
 
-    Where all successes score higher than all failures (or lower) the estimated variance is zero; the interval
-    then is Wilson's for as many trials as the rarer outcome has.
+    Where all successes score higher than all failures, or everything ties, the estimated variance is zero;
+    the interval then is Wilson's for as many trials as the rarer outcome has.
     """
     value, variance = _area_and_variance(scores, np.asarray(outcomes, bool), clusters)
     successes = int(np.sum(outcomes))
@@ -281,7 +282,9 @@ def _area_and_variance(
     return value, float(max(variance, 0.0))
 
 
-def _by_cluster(values: Float[np.ndarray, "n"], cluster: np.ndarray, count: int) -> Float[np.ndarray, "n"]:
+def _by_cluster(
+    values: Float[np.ndarray, "n"], cluster: np.ndarray, count: int
+) -> Float[np.ndarray, "clusters"]:
     return np.bincount(cluster, weights=values, minlength=count)
 
 
@@ -293,8 +296,9 @@ def _sample_factor(count: int) -> float:
 def _with_interval(value: float, variance: float, successes: int, failures: int) -> Area:
     if not 0 < value < 1 or not variance:
         rarer = min(successes, failures)
-        limits = wilson_interval(round(value * rarer), rarer)
-        return Area(value, Interval(min(limits.low, value), max(limits.high, value)), successes, failures)
+        low = wilson_interval(math.floor(value * rarer), rarer).low
+        high = wilson_interval(math.ceil(value * rarer), rarer).high
+        return Area(value, Interval(min(low, value), max(high, value)), successes, failures)
     logit, half = np.log(value / (1 - value)), Z_95 * variance**0.5 / (value * (1 - value))
     low, high = (float(1 / (1 + np.exp(-(logit + side * half)))) for side in (-1, 1))
     return Area(value, Interval(low, high), successes, failures)
