@@ -59,7 +59,7 @@ class Agreement:
             if point is not None:
                 values.append(100 * float(np.linalg.norm(point - observation.scene.points[name])))
         try:
-            ours = encode_plan(planner.plan(observation, observation.instruction))
+            ours = encode_plan(planner.plan_points(seen, observation))
         except NotVisible:
             self.answered.append(False)
             return

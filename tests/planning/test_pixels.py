@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kinesight.envs.catalogue import make
+from kinesight.envs.metaworld import segment_names
 from kinesight.geometry.plan_frame import offset_to_plan
 from kinesight.interfaces.stages import Planner, Planners, Segmenter
 from kinesight.planning.pixels import NotVisible, PixelPlanner, PixelPlanners, SeenPoints, distance_vector
@@ -51,6 +52,16 @@ def without(observation: Observation, part: str) -> Observation:
 
 def test_the_tasks_are_those_of_the_geometric_planner():
     assert tuple(TASK_LANDMARKS) == tuple(TASK_MOTIONS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASK_LANDMARKS)
+def test_parts_exist_and_no_marker_is_one(task):
+    """Markers are the simulator's hints: they show the goal, and no camera would see them."""
+    landmarks = (TASK_LANDMARKS[task].target, TASK_LANDMARKS[task].goal, *FINGERS)
+    parts = {part for landmark in landmarks for part in landmark.parts}
+    assert parts <= set(segment_names(task).values())
+    assert not any(part.startswith("marker/") for part in parts)
 
 
 @pytest.mark.parametrize("source", SEGMENTERS)

@@ -21,6 +21,8 @@ UPRIGHT = float(np.cos(np.radians(10.0)))
 MAX_PLANES = 4
 """Planes that are looked at, largest first, until one is level."""
 MIN_PLANE_POINTS = 50
+PLANE_POINTS = 4000
+"""Points that are enough to find a plane by."""
 
 Grid = Float[np.ndarray, "y x 3"]
 """World points of a picture's pixels in metres; NaN where the depth is invalid."""
@@ -33,11 +35,12 @@ def level_plane(points: Points, tolerance_m: float = 0.005, seed: int = 0) -> Pl
     taken off one after the other, largest first.
     """
     rest = points[np.isfinite(points).all(axis=1)]
+    rest = rest[:: max(1, len(rest) // PLANE_POINTS)]
     for _ in range(MAX_PLANES):
         if len(rest) < MIN_PLANE_POINTS:
             return None
         try:
-            plane, belongs = fit_plane(rest, tolerance_m, seed=seed)
+            plane, belongs = fit_plane(rest, tolerance_m, draws=100, seed=seed, sample=1500)
         except ValueError:  # all points on one line
             return None
         if abs(plane.normal[2]) >= UPRIGHT:

@@ -24,6 +24,8 @@ MIN_PIXELS = 4
 """Visible pixels below which a part counts as hidden."""
 PIECES_M = 0.06
 """Gap between two pieces of one part, as an arm in front of it leaves."""
+PIECE_SHARE = 0.3
+"""Length of a piece over that of the largest from which it is one: a speck of the same colour is none."""
 
 Range = tuple[float, float]
 Side = Literal["near", "low", "high"]
@@ -127,7 +129,7 @@ def look_points(look: Look, sight: Sight) -> Points:
     if not pieces:
         return np.zeros((0, 3))
     whole, *others = pieces
-    for piece in others:
+    for piece in (other for other in others if _length(other) >= PIECE_SHARE * _length(pieces[0])):
         joined = np.concatenate([whole, piece])
         if _gap(box_around(whole), box_around(piece)) <= PIECES_M and _length(joined) <= look.size_m[1]:
             whole = joined

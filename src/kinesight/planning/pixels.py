@@ -84,7 +84,10 @@ class PixelPlanner:
         self, observation: Observation, instruction: str, feedback: Feedback | None = None
     ) -> SpatialPlan:
         """What is left to do; feedback and wording of the instruction change nothing."""
-        seen = self.look(observation)
+        return self.plan_points(self.look(observation), observation)
+
+    def plan_points(self, seen: SeenPoints, observation: Observation) -> SpatialPlan:
+        """The rows that are left between points that `look` returned for this observation."""
         if seen.target is None or seen.goal is None:
             hidden = [name for name in ("target", "goal") if getattr(seen, name) is None]
             raise NotVisible(

@@ -42,7 +42,7 @@ class ClusterSegmenter:
 
     above_m: float = 0.008
     """Height over the plane from which a point belongs to a thing: what a flat thing loses at its foot."""
-    gap_m: float = 0.03
+    gap_m: float = 0.02
     """Distance up to which neighbouring pixels of one colour belong together."""
     min_pixels: int = 4
     """Pixels below which a cluster is noise."""

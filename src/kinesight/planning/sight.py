@@ -25,11 +25,15 @@ FINGERTIPS_M = (0.045, 0.0, 0.0)
 """The point between the fingertips in the axes of the hand, of which x leads towards them."""
 FINGERS_REACH_M = 0.13
 """Distance from that point within which every part of a finger lies."""
-HAND_M = ((-0.25, -0.055), 0.075)
+HAND_M = ((-0.25, -0.042), 0.070)
 """From where to where along x, and with which radius around it, the hand lies above its fingers."""
+WRIST_M = ((-0.12, -0.042), 0.055)
+"""The part of it that is certainly filled by the hand."""
 ARM_COLOUR = "red"
 ARM_PIXELS = 3
-"""Pixels in the arm's colour, inside the hand, from which an instance counts as the arm."""
+"""Pixels in the arm's colour, inside the wrist, from which an instance counts as the arm."""
+ARM_SHARE = 0.2
+"""Share of such pixels inside the hand from which it does, too."""
 ARM_FROM_M = -0.10
 """Along x, where the arm begins."""
 RIM_M = ((-0.62, 0.62), (0.25, 0.96), 0.14)
@@ -70,15 +74,18 @@ def fingers_felt(proprio: Proprio) -> Point:
 def arm_pixels(
     points: Grid, ids: Segmentation, colours: Int[np.ndarray, "y x"] | None, proprio: Proprio
 ) -> Bool[np.ndarray, "y x"]:
-    """Pixels of the hand above its fingers and, of each instance of the arm's colour that reaches into the
-    hand, what lies above: below, it may be a thing of that colour which the hand touches."""
+    """Pixels of the hand above its fingers and, of each instance of the arm's colour that reaches into its
+    wrist or has a good part in it, what lies above: below, it may be a thing that the hand touches."""
     along, *across = np.moveaxis(_in_hand(points, proprio), 2, 0)
-    (back, front), radius = HAND_M
-    hand = (along > back) & (along < front) & (np.hypot(*across) < radius)
+    hand, wrist = (_within(along, np.hypot(*across), part) for part in (HAND_M, WRIST_M))
     if colours is None:
         return hand
-    painted = ids[hand & (colours == COLOURS.index(ARM_COLOUR)) & (ids > 0)]
-    arm = np.flatnonzero(np.bincount(painted, minlength=1) >= ARM_PIXELS)
+    count = int(ids.max(initial=0)) + 1
+    painted = (colours == COLOURS.index(ARM_COLOUR)) & (ids > 0)
+    in_wrist, in_hand, anywhere = (
+        np.bincount(ids[painted & where], minlength=count) for where in (wrist, hand, np.isfinite(along))
+    )
+    arm = np.flatnonzero((in_wrist >= ARM_PIXELS) | (in_hand > ARM_SHARE * anywhere))
     return hand | (np.isin(ids, arm) & (along < ARM_FROM_M))
 
 
@@ -87,6 +94,13 @@ def rim_pixels(points: Grid) -> Bool[np.ndarray, "y x"]:
     x, y, z = np.moveaxis(points, 2, 0)
     (left, right), (front, back), top = RIM_M
     return (z < top) & ((x < left) | (x > right) | (y < front) | (y > back))
+
+
+def _within(
+    along: Float[np.ndarray, "y x"], across: Float[np.ndarray, "y x"], part: tuple[tuple[float, float], float]
+) -> Bool[np.ndarray, "y x"]:
+    (back, front), radius = part
+    return (along > back) & (along < front) & (across < radius)
 
 
 def _in_hand(points: Grid, proprio: Proprio) -> Grid:

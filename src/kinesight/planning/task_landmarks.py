@@ -21,6 +21,8 @@ class TaskLandmarks:
 
 BACK: tuple[Side, Side, Side] = ("near", "high", "near")
 """Reckoned from the back, for what has a door or a handle that moves in front."""
+RING: tuple[Side, Side, Side] = ("near", "near", "low")
+"""Reckoned from below, for a ring below a mark of its colour."""
 TIP: tuple[Side, Side, Side] = ("high", "near", "near")
 """Reckoned from the end that is farthest from the pivot."""
 
@@ -51,15 +53,15 @@ TASK_LANDMARKS: dict[str, TaskLandmarks] = {
         target=Landmark(
             ("door/handle",),
             HANDLE_LOOK,
-            Fit((0.144, 0.081, 0.038), (-0.009, 0.004, -0.004)),
-            Fit((0.149, 0.079, 0.03), (-0.006, 0.002, -0.008)),
+            Fit((0.144, 0.082, 0.038), (-0.009, 0.004, -0.004)),
+            Fit((0.149, 0.08, 0.03), (-0.007, 0.002, -0.008)),
             pivot_m=(-0.39, 0.09, 0.0),
         ),
         goal=Landmark(
             ("door/doorlockB",),
             SAFE_LOOK,
             Fit((0.44, 0.2, 0.285), (0.2, -0.193, -0.007)),
-            Fit((0.44, 0.529, 0.277), (0.2, -0.021, -0.011)),
+            Fit((0.44, 0.53, 0.277), (0.2, -0.021, -0.011)),
             sides=BACK,
         ),
     ),
@@ -74,35 +76,36 @@ TASK_LANDMARKS: dict[str, TaskLandmarks] = {
             ("basket_goal/hooplink",),
             Look(("red",), (0.07, 0.25), (0.20, 0.35)),
             Fit((0.103, 0.122, 0.02), (0.0, -0.01, 0.003)),
-            Fit((0.102, 0.123, 0.078), (0.001, -0.011, -0.029)),
+            Fit((0.102, 0.123, 0.078), (0.001, -0.012, -0.029)),
+            sides=RING,
         ),
     ),
     "shelf-place": TaskLandmarks(
         target=Landmark(
             ("obj/objGeom",),
             Look(("blue",), (0.015, 0.10)),
-            Fit((0.04, 0.038, 0.038), (-0.0, 0.001, -0.001)),
-            Fit((0.04, 0.038, 0.038), (-0.0, 0.001, -0.001)),
+            Fit((0.04, 0.038, 0.039), (0.0, 0.001, -0.001)),
+            Fit((0.04, 0.038, 0.038), (0.0, 0.001, -0.001)),
         ),
         goal=Landmark(
             ("shelf/",),
             Look(("brown",), (0.30, 1.00), (0.0, 0.8)),
-            Fit((0.24, 0.189, 0.627), (-0.0, 0.006, -0.047)),
-            Fit((0.24, 0.19, 0.618), (-0.0, 0.007, -0.051)),
+            Fit((0.24, 0.189, 0.627), (0.0, 0.006, -0.047)),
+            Fit((0.24, 0.189, 0.618), (0.0, 0.007, -0.051)),
         ),
     ),
     "button-press": TaskLandmarks(
         target=Landmark(
             ("box/btnGeom",),
             Look(("red",), (0.03, 0.12), (0.05, 0.20)),
-            Fit((0.084, 0.033, 0.075), (0.0, -0.016, -0.004)),
+            Fit((0.084, 0.033, 0.074), (0.0, -0.016, -0.004)),
             Fit((0.084, 0.033, 0.075), (0.0, -0.016, -0.004)),
         ),
         goal=Landmark(
             ("box/buttonbox",),
             HOUSING_LOOK,
-            Fit((0.24, 0.189, 0.226), (-0.0, -0.105, -0.007)),
-            Fit((0.24, 0.056, 0.22), (-0.0, -0.038, -0.01)),
+            Fit((0.24, 0.189, 0.226), (0.0, -0.105, -0.007)),
+            Fit((0.24, 0.056, 0.22), (0.0, -0.038, -0.01)),
         ),
     ),
     "button-press-topdown": TaskLandmarks(
@@ -115,16 +118,16 @@ TASK_LANDMARKS: dict[str, TaskLandmarks] = {
         goal=Landmark(
             ("box/buttonbox",),
             HOUSING_LOOK,
-            Fit((0.24, 0.223, 0.192), (-0.0, 0.009, 0.106)),
-            Fit((0.24, 0.225, 0.057), (-0.0, 0.007, 0.039)),
+            Fit((0.24, 0.223, 0.192), (0.0, 0.008, 0.106)),
+            Fit((0.24, 0.225, 0.057), (0.0, 0.007, 0.039)),
         ),
     ),
     "faucet-close": TaskLandmarks(
         target=Landmark(
             ("faucetBase/faucet_link2",),
             LEVER_LOOK,
-            Fit((0.203, 0.12, 0.036), (0.092, 0.003, -0.013)),
-            Fit((0.127, 0.064, 0.04), (0.05, 0.004, -0.008)),
+            Fit((0.204, 0.118, 0.035), (0.092, 0.015, -0.013)),
+            Fit((0.127, 0.06, 0.04), (0.05, 0.01, -0.008)),
             sides=TIP,
             pivot_m=(0.175, 0.0, 0.0),
         ),
@@ -132,15 +135,15 @@ TASK_LANDMARKS: dict[str, TaskLandmarks] = {
             ("faucetBase/faucet_link",),
             BASE_LOOK,
             Fit((0.089, 0.08, 0.089), (-0.175, 0.004, 0.082)),
-            Fit((0.081, 0.076, 0.133), (-0.175, 0.006, 0.046)),
+            Fit((0.082, 0.076, 0.133), (-0.175, 0.006, 0.046)),
         ),
     ),
     "faucet-open": TaskLandmarks(
         target=Landmark(
             ("faucetBase/faucet_link2",),
             LEVER_LOOK,
-            Fit((0.204, 0.111, 0.035), (0.088, -0.022, -0.013)),
-            Fit((0.127, 0.072, 0.046), (0.048, -0.004, -0.005)),
+            Fit((0.204, 0.109, 0.035), (0.09, -0.01, -0.014)),
+            Fit((0.127, 0.047, 0.033), (0.049, -0.013, -0.011)),
             sides=TIP,
             pivot_m=(-0.175, 0.0, 0.0),
         ),
@@ -155,14 +158,14 @@ TASK_LANDMARKS: dict[str, TaskLandmarks] = {
         target=Landmark(
             ("box/handle_link",),
             Look(("red",), (0.05, 0.20), (0.03, 0.25)),
-            Fit((0.14, 0.166, 0.036), (0.0, -0.061, 0.018)),
-            Fit((0.14, 0.038, 0.038), (0.0, 0.003, 0.019)),
+            Fit((0.14, 0.167, 0.036), (0.0, -0.062, 0.018)),
+            Fit((0.14, 0.083, 0.039), (0.0, -0.02, 0.02)),
         ),
         goal=Landmark(
             ("box/hdlprs",),
             Look(("dark", "grey"), (0.12, 0.45)),
             Fit((0.173, 0.211, 0.214), (0.0, -0.209, -0.038)),
-            Fit((0.173, 0.254, 0.203), (0.0, -0.186, -0.043)),
+            Fit((0.173, 0.255, 0.203), (0.0, -0.186, -0.043)),
             sides=BACK,
         ),
     ),
@@ -170,8 +173,8 @@ TASK_LANDMARKS: dict[str, TaskLandmarks] = {
         target=Landmark(
             ("hammerbody/HammerHandle",),
             Look(("red",), (0.08, 0.35), (0.0, 0.30)),
-            Fit((0.278, 0.035, 0.033), (0.018, 0.002, -0.008)),
-            Fit((0.279, 0.037, 0.034), (0.018, 0.003, -0.008)),
+            Fit((0.278, 0.035, 0.034), (0.018, 0.002, -0.008)),
+            Fit((0.278, 0.042, 0.039), (0.017, 0.002, -0.006)),
         ),
         goal=Landmark(
             ("box/hammerblock",),
