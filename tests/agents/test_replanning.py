@@ -194,12 +194,12 @@ def test_without_a_critic_nothing_is_judged() -> None:
     assert set(kinds(events)) == {"plan", "imagine"}
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=5), st.integers(1, 4), st.integers(1, 4), st.booleans())
 def test_videos_and_plans_are_bounded(scores: list[float], videos: int, plans: int, execution: bool) -> None:
     """Imagining costs at most `max_videos` times what it must, and every followed video is judged once."""
     replanning = Replanning(execution=execution, max_videos=videos, max_plans=plans)
-    events = Loop(replanning, scores).run(60)
+    events = Loop(replanning, scores).run(30)
     counts = count_events(events)
     assert counts["plans"] == (plans if execution else 1), "goals are forced, so every video is used up"
     assert counts["plans"] <= counts["videos"] <= videos * counts["plans"]

@@ -59,6 +59,17 @@ def to_json(calibration: Calibration) -> dict[str, Any]:
     }
 
 
+def _area_json(area: Area | None) -> dict[str, Any] | None:
+    if area is None:
+        return None
+    return {
+        "value": area.value,
+        "interval_95": [area.interval.low, area.interval.high],
+        "successes": area.successes,
+        "failures": area.failures,
+    }
+
+
 def to_table(calibration: Calibration) -> Table:
     """Success by quartile of the score; the areas stand below."""
     area = calibration.area
