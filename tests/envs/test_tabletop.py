@@ -16,7 +16,7 @@ from kinesight.envs.tabletop import ACTION_SPEC, STATE_SIZE, TableTop, redraw
 from kinesight.envs.tabletop_draw import Rejected
 from kinesight.envs.tabletop_expert import TableTopExpert
 from kinesight.envs.tabletop_fixtures import BUTTON_TRAVEL_M, KINDS, THREAD_DEPTH_M, THREAD_TURN_RAD
-from kinesight.envs.tabletop_guess import InstructionBlindExpert, guessed
+from kinesight.envs.tabletop_guess import guessed
 from kinesight.envs.tabletop_incidents import Moved, Told
 from kinesight.envs.tabletop_language import PARAPHRASES, TEMPLATES, describe
 from kinesight.envs.tabletop_layout import DIRECTIONS, REACH_X, REACH_Y, TableState, Thing
@@ -29,7 +29,7 @@ from kinesight.envs.tabletop_splits import (
     UNSEEN_GROCERIES,
     UNSEEN_SHAPES,
 )
-from kinesight.envs.tabletop_steps import Press, Push, Put, Screw, done
+from kinesight.envs.tabletop_steps import Press, Push, Put, Screw, Step, done
 from kinesight.envs.tabletop_tasks import CHOICES, SPLIT_TASKS, TASKS, draw
 from kinesight.geometry.camera import project
 from kinesight.types.case import Case
@@ -225,26 +225,45 @@ def test_interference_moves_the_object_once_and_a_new_sentence_replaces_the_firs
 def test_the_wrong_object_is_no_success():
     case = case_of("pick-place", 1)
     setting = draw(case)
-    assert guessed(setting, np.random.default_rng(0))[0] != setting.steps[0]
-    environment, result = played(case, InstructionBlindExpert())
+    step = setting.steps[0]
+    assert isinstance(step, Put)
+    wrong = next(t.name for t in setting.things if t.type.movable and t.name != step.item)
+    environment, result = played(case, Following(replace(step, item=wrong)))
+    assert done(replace(step, item=wrong), environment.state())
     assert not result.success
     assert environment.completed == 0
 
 
+class Following:
+    """The expert with steps of our choice."""
+
+    privileged = ("scene",)
+
+    def __init__(self, *steps: Step) -> None:
+        self._expert, self._steps = TableTopExpert(), steps
+        self.request, self.act = self._expert.request, self._expert.act
+
+    def reset(self, case: Case) -> None:
+        self._expert.follow(replace(draw(case), steps=self._steps))
+
+
+def test_guesses_are_of_the_right_kind_and_hit_by_chance():
+    hits = 0
+    for seed in range(60):
+        setting = draw(case_of("pick-place", seed))
+        (guess,) = guessed(setting, np.random.default_rng(seed))
+        roles = {thing.name: thing.type.movable for thing in setting.things}
+        assert isinstance(guess, Put)
+        assert (roles[guess.item], roles[guess.place]) == (True, False)
+        hits += (guess.item, guess.place) == (setting.steps[0].item, setting.steps[0].place)  # type: ignore[union-attr]
+    assert 0 < hits < 18  # one of six objects and one of two places: 5 on average
+
+
 def test_buttons_pressed_in_the_wrong_order_spoil_the_episode():
     case = next(c for seed in range(9) if len(draw(c := case_of("press-buttons", seed)).steps) == 2)
-    expert = TableTopExpert()
     environment = TableTop(case, limit=120)
-    setting = environment.setting
-
-    class Backwards:
-        privileged = ("scene",)
-        request, act = expert.request, expert.act
-
-        def reset(self, case: Case) -> None:
-            expert.follow(replace(setting, steps=setting.steps[::-1] + setting.steps))
-
-    result = run_episode(environment, Backwards())
+    steps = environment.setting.steps
+    result = run_episode(environment, Following(*steps[::-1], *steps))
     assert not result.success
     assert environment.completed == 0
 
@@ -314,16 +333,7 @@ def test_a_pushed_object_that_is_lifted_was_carried():
     environment = TableTop(case_of("push", 0), limit=200)
     step = environment.setting.steps[0]
     assert isinstance(step, Push)
-    expert = TableTopExpert()
-
-    class Carrier:
-        privileged = ("scene",)
-        request, act = expert.request, expert.act
-
-        def reset(self, case: Case) -> None:
-            expert.follow(replace(environment.setting, steps=(Put(step.item, step.mat),)))
-
-    result = run_episode(environment, Carrier())
+    result = run_episode(environment, Following(Put(step.item, step.mat)))
     assert done(step, environment.state())
     assert not result.success
 

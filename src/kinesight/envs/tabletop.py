@@ -154,6 +154,9 @@ class TableTop:
         mujoco.mju_mulQuat(data.mocap_quat[0], turn, before)
         data.ctrl[:] = (action[6] + 1) / 2 * FINGER_STROKE_M
         mujoco.mj_step(model, data, SUBSTEPS)
+        # A step leaves the bodies where they were before its last integration: bring them up to qpos.
+        mujoco.mj_kinematics(model, data)
+        mujoco.mj_camlight(model, data)
         self._screw_on()
 
     def _screw_on(self) -> None:

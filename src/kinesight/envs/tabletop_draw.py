@@ -1,11 +1,11 @@
 """Drawing layouts: colours, kinds, free places; what could not be solved or told apart is rejected."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import hypot
+from math import dist, hypot
 
 import numpy as np
 
-from kinesight.envs.tabletop_kinds import LOOKALIKES
+from kinesight.envs.tabletop_kinds import COLOURS
 from kinesight.envs.tabletop_layout import REACH_X, REACH_Y, Thing
 from kinesight.envs.tabletop_splits import HELD_OUT_REGION, SEEN_COLOURS, SEEN_SHAPES, TRAIN, Split
 from kinesight.envs.tabletop_steps import Step
@@ -98,11 +98,11 @@ class Draw:
         for index in range(count):
             taken = {thing.name for thing in self.things}
             colour, shape = self.pick(SEEN_COLOURS), self.pick(SEEN_SHAPES)
-            if self.split.similar and target is not None and target.colour:
-                if index % 2 == 0:
-                    colour, shape = LOOKALIKES[target.colour], target.kind
-                else:
+            if self.split.similar and target is not None:
+                if index % 2:
                     colour = target.colour
+                else:
+                    colour, shape = colour if index else lookalike(target.colour), target.kind
             thing = self.thing(shape, colour)
             if thing.name not in taken:
                 # A new sentence may ask for any of them.
@@ -141,3 +141,9 @@ class Draw:
 def _in_held_out(thing: Thing) -> bool:
     (x_low, x_high), (y_low, y_high) = HELD_OUT_REGION
     return x_low <= thing.x <= x_high and y_low <= thing.y <= y_high
+
+
+def lookalike(colour: str) -> str:
+    """The seen colour that is most easily mistaken for this one: the nearest in RGB."""
+    others = [other for other in SEEN_COLOURS if other != colour]
+    return min(others, key=lambda other: dist(COLOURS[other], COLOURS[colour]))

@@ -35,30 +35,6 @@ COLOURS: dict[str, Colour] = {
 }
 """Twenty names -> RGB in 0 … 1."""
 
-LOOKALIKES: dict[str, str] = {
-    "red": "maroon",
-    "green": "lime",
-    "blue": "navy",
-    "yellow": "olive",
-    "orange": "brown",
-    "purple": "violet",
-    "cyan": "teal",
-    "magenta": "pink",
-    "white": "gray",
-    "black": "gray",
-    "gray": "white",
-    "pink": "magenta",
-    "lime": "green",
-    "navy": "blue",
-    "teal": "cyan",
-    "brown": "orange",
-    "maroon": "red",
-    "olive": "yellow",
-    "azure": "blue",
-    "violet": "purple",
-}
-"""The colour that is most easily mistaken for it, for distractors."""
-
 SIZES: dict[str, float] = {"small": 0.78, "medium": 1.0, "large": 1.22}
 """Name -> factor on every length."""
 
