@@ -1,7 +1,6 @@
 """`kinesight judge` and `kinesight calibrate` on the tiny run."""
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,7 +36,7 @@ def judged(kinesight, workspace: Path) -> Path:
 
 def test_a_run_gets_a_judge_and_keeps_its_weights(kinesight, workspace: Path, judged: Path) -> None:
     for stage in ("imaginer", "policy"):
-        assert os.path.samefile(judged / stage, workspace / "tiny" / stage)
+        assert open_run(judged).stage_folder(stage).samefile(workspace / "tiny" / stage)
     clips = EpisodeStore(judged / "realism" / "clips")
     assert len(clips) * BATCH >= 5
     first = clips[0].arrays
@@ -69,7 +68,7 @@ def test_a_judged_run_can_be_given_other_settings_without_training(
 ) -> None:
     outcome = kinesight("judge", "judged", "--out", "other", "--set", "agent.replanning.generation=false")
     assert outcome.status == 0, outcome.err
-    assert os.path.samefile(workspace / "other/realism", judged / "realism")
+    assert open_run(workspace / "other").stage_folder("realism").samefile(judged / "realism")
     recipe = open_run(workspace / "other").recipe
     assert (recipe.agent.replanning.generation, recipe.agent.critic.threshold) == (False, 1.0)
 

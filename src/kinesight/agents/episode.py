@@ -11,6 +11,7 @@ from jaxtyping import Float
 from kinesight.interfaces.agent import Agent
 from kinesight.interfaces.environment import Environment
 from kinesight.interfaces.subscriber import Subscriber
+from kinesight.language.consult import chat_totals
 from kinesight.types.decision import Decision, Event
 from kinesight.types.observation import Observation, StepResult, ViewRequest
 from kinesight.types.results import EpisodeResult
@@ -60,7 +61,7 @@ def run_episode(
         steps=account.steps,
         counts=count_events(account.events),
         timings_s=dict(account.timings_s),
-        metrics=motion_metrics(np.stack(account.positions)),
+        metrics={**motion_metrics(np.stack(account.positions)), **chat_totals(account.events)},
         events=tuple(account.events),
     )
     for subscriber in subscribers:

@@ -117,14 +117,14 @@ def draw(calibration: Calibration) -> Image:
     _frame(left, f"{calibration.name}: success by quartile of the score", "score", "success")
     for index, group in enumerate(calibration.groups):
         x, limits = (index + 0.5) / len(calibration.groups), group.success.wilson_95
-        cv2.rectangle(left, _at(x - 0.09, group.success.rate), _at(x + 0.09, 0), _BLUE, -1)
+        cv2.rectangle(left, _at(x - 0.09, group.success.rate), _at(x + 0.09, 0.0), _BLUE, -1)
         cv2.line(left, _at(x, limits.low), _at(x, limits.high), _INK, 2, cv2.LINE_AA)
         label = f"{group.lowest:.2f}-{group.highest:.2f}"
-        cv2.putText(left, label, _moved(_at(x - 0.11, 0), 16), _FONT, 0.36, _INK, 1, cv2.LINE_AA)
+        cv2.putText(left, label, _moved(_at(x - 0.11, 0.0), 16), _FONT, 0.36, _INK, 1, cv2.LINE_AA)
     area = calibration.area
     title = f"AUROC {area.value:.2f} ({area.interval.low:.2f}-{area.interval.high:.2f})"
     _frame(right, title, "failures accepted", "successes accepted")
-    cv2.line(right, _at(0, 0), _at(1, 1), _GREY, 1, cv2.LINE_AA)
+    cv2.line(right, _at(0.0, 0.0), _at(1.0, 1.0), _GREY, 1, cv2.LINE_AA)
     points = roc(calibration.episodes)
     for start, end in pairwise(points):
         cv2.line(right, _at(*start), _at(*end), _BLUE, 2, cv2.LINE_AA)
@@ -137,11 +137,11 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 def _frame(plot: Image, title: str, below: str, beside: str) -> None:
     """Axes from 0 to 1 with a line at every quarter."""
     for at in (0.0, 0.25, 0.5, 0.75, 1.0):
-        cv2.line(plot, _at(0, at), _at(1, at), _GREY, 1)
+        cv2.line(plot, _at(0.0, at), _at(1.0, at), _GREY, 1)
         cv2.putText(
-            plot, f"{100 * at:.0f}", (_MARGIN - 30, _at(0, at)[1] + 4), _FONT, 0.38, _INK, 1, cv2.LINE_AA
+            plot, f"{100 * at:.0f}", (_MARGIN - 30, _at(0.0, at)[1] + 4), _FONT, 0.38, _INK, 1, cv2.LINE_AA
         )
-    cv2.rectangle(plot, _at(0, 1), _at(1, 0), _INK, 1)
+    cv2.rectangle(plot, _at(0.0, 1.0), _at(1.0, 0.0), _INK, 1)
     cv2.putText(plot, title, (_MARGIN, 28), _FONT, 0.42, _INK, 1, cv2.LINE_AA)
     cv2.putText(plot, f"{beside} %", (8, 48), _FONT, 0.36, _INK, 1, cv2.LINE_AA)
     cv2.putText(
