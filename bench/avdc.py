@@ -4,7 +4,8 @@
 
 Rows: AVDC with oracle video, without and with re-planning, and its controller alone with the object's true
 path in place of the one that optical flow finds: what only that row solves is lost to the flow. "Path error"
-is how far the end of the first path lies from where the object went. Finished episodes are kept.
+is how far the end of the first path lies from where the object went, across the line of sight and along it
+(medians). Finished episodes are kept.
 """
 
 import argparse
@@ -72,17 +73,22 @@ def make_agent(store_path: Path, row: str, config: AvdcConfig, size: int) -> Age
     return AvdcAgent(config, RecordedFutures(store, "same", FRAMES), ViewRequest(height=size, width=size))
 
 
-def path_error_m(store: EpisodeStore, agent: Agent, case: Case) -> float:
-    """Between the ends of the first path that the flow finds and of the true one; NaN if none is found."""
+def path_error_m(store: EpisodeStore, agent: Agent, case: Case) -> tuple[float, float]:
+    """Between the ends of the first path that the flow finds and of the true one, across and along the line
+    of sight to the latter; NaN if none is found."""
     assert isinstance(agent, AvdcAgent)
     environment = envs.make_case(case)
     environment.reset()
     agent.reset(case)
-    agent.act(environment.observe(agent.request()))
+    observation = environment.observe(agent.request())
+    agent.act(observation)
     if agent.path is None:
-        return np.nan
+        return np.nan, np.nan
     true = true_path(store, case)
-    return float(np.linalg.norm((agent.path[-1] - agent.path[0]) - (true[-1] - true[0])))
+    sight = true[-1] - observation.views[case.camera].camera.T_world_camera[:3, 3]
+    error = (agent.path[-1] - agent.path[0]) - (true[-1] - true[0])
+    along = float(error @ sight / np.linalg.norm(sight))
+    return float(np.sqrt(max(error @ error - along**2, 0.0))), abs(along)
 
 
 def record(cases: Sequence[Case], size: int, path: Path) -> EpisodeStore:
@@ -131,7 +137,7 @@ def main() -> None:
     seeds, config = range(int(first), int(last or first) + 1), AvdcConfig()
     totals: dict[str, list[bool]] = {row: [] for row in ROWS}
     print(
-        f"{'successes (95 % Wilson)':24s}" + "".join(f"{row:>22s}" for row in ROWS) + f"{'path error':>14s}"
+        f"{'successes (95 % Wilson)':24s}" + "".join(f"{row:>22s}" for row in ROWS) + f"{'path error':>22s}"
     )
     for task in envs.task_set("metaworld", options.tasks):
         cases = all_cases("metaworld", [task], seeds, [options.camera], options.start)
@@ -143,8 +149,9 @@ def main() -> None:
             totals[row] += outcomes
             line += f"{shown(proportion(outcomes)):>22s}"
         agent = make_agent(store.path, ROWS[0], config, options.size)
-        error = np.nanmedian([path_error_m(store, agent, case) for case in cases])
-        print(f"{line}{100 * error:11.1f} cm", flush=True)
+        errors = np.array([path_error_m(store, agent, case) for case in cases])
+        across, along = 100 * np.nanmedian(errors, axis=0)
+        print(f"{line}{across:13.1f}, {along:4.1f} cm", flush=True)
     print(f"{'all':24s}" + "".join(f"{shown(proportion(totals[row])):>22s}" for row in ROWS))
 
 
