@@ -34,6 +34,8 @@ FIRST_REACH_M = 0.2
 """Distance at which the gripper may touch before anything is known."""
 PASSES = 5
 LEAST_REACH_M, MOST_REACH_M = 0.04, 0.08
+GRASP_REACH_M = 0.06
+"""The most for fingers, which do not hold what is farther away."""
 SLIDES_M = 0.03
 """A way along the target shorter than this is spread, not sliding."""
 ORIGIN = (0.0, 0.0, 0.0)
@@ -115,7 +117,7 @@ def _reach(row: TaskMotion, traces: list[Trace], firsts: list[int]) -> float:
     """
     after = [distance_to_contact(row, t.gripper, t.moved)[c:] for t, c in zip(traces, firsts, strict=True)]
     most = math.ceil(100 * np.quantile(np.concatenate(after), 0.95)) / 100
-    return min(max(LEAST_REACH_M, most), MOST_REACH_M)
+    return min(max(LEAST_REACH_M, most), GRASP_REACH_M if row.grasps else MOST_REACH_M)
 
 
 def _with_goal(row: TaskMotion, traces: list[Trace]) -> tuple[TaskMotion, Float[np.ndarray, "n 3"]]:

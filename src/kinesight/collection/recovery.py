@@ -183,8 +183,9 @@ DISTURBANCES: dict[str, Callable[[Environment, float, np.random.Generator], Iter
 
 def _action(spec: ActionSpec, move: Float[np.ndarray, "3"], gripper: float) -> Action:
     """Without a turn, where the actions have one."""
-    parts = dict(zip((*AXES, "gripper"), (*move, gripper), strict=True))
-    return np.array([parts.get(name, 0.0) for name in spec.names])
+    action = np.zeros(spec.dimensions)
+    action[[spec.names.index(name) for name in (*AXES, "gripper")]] = [*move, gripper]
+    return action
 
 
 def _generator(case: Case, kind: str, attempt: int) -> np.random.Generator:

@@ -69,7 +69,7 @@ TASK_MOTIONS: dict[str, TaskMotion] = {
     ),
     "assembly": TaskMotion("move", (-0.012, 0.000, 0.001), 0.03, True, goal_offset_m=(0.135, 0.000, -0.006)),
     "bin-picking": TaskMotion("move", (-0.002, 0.000, -0.006), 0.05, grasps=True),
-    "box-close": TaskMotion("move", (0.001, 0.000, 0.025), 0.08, grasps=True, reach_m=0.08),
+    "box-close": TaskMotion("move", (0.001, 0.000, 0.025), 0.08, grasps=True, reach_m=0.06),
     "button-press-topdown-wall": TaskMotion("push", (0.000, -0.049, 0.000), 0.024, axes="z"),
     "button-press-wall": TaskMotion("push", (0.000, -0.034, -0.012), 0.03, axes="y"),
     "coffee-button": TaskMotion("push", (0.002, -0.048, -0.115), 0.02, axes="y"),
