@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from kinesight.envs.catalogue import make
 from kinesight.envs.metaworld import segment_names
+from kinesight.envs.metaworld_tables import SP11
 from kinesight.geometry.plan_frame import offset_to_plan
 from kinesight.interfaces.stages import Planner, Planners, Segmenter
 from kinesight.planning.pixels import NotVisible, PixelPlanner, PixelPlanners, SeenPoints, distance_vector
@@ -50,8 +51,8 @@ def without(observation: Observation, part: str) -> Observation:
     return changed(observation, depth_m=depth, rgb=rgb, segmentation=np.where(hidden, 0, view.segmentation))
 
 
-def test_the_tasks_are_those_of_the_geometric_planner():
-    assert tuple(TASK_LANDMARKS) == tuple(TASK_MOTIONS)
+def test_the_tasks_are_those_of_spatial_policy():
+    assert set(TASK_LANDMARKS) == set(SP11) <= set(TASK_MOTIONS)
 
 
 @pytest.mark.slow
@@ -139,7 +140,7 @@ class TestEverySource:
         )
         for one, other in zip(whole.rows, torn.rows, strict=True):
             assert one.verb == other.verb
-            assert one.distance_m == pytest.approx(other.distance_m, abs=0.02)
+            assert one.distance_m == pytest.approx(other.distance_m, abs=0.04)
 
     @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(seed=st.integers(0, 999))
