@@ -67,7 +67,7 @@ def load_imaginer(run: Run) -> VideoDiffusion:
 
 QUICKSTART = Recipe(
     name="quickstart",
-    summary="Spatial Policy on four Meta-World tasks in 20 minutes on two cores",
+    summary="Spatial Policy on four Meta-World tasks, for two cores",
     data=CollectionConfig(
         env="metaworld",
         tasks=QUICKSTART_TASKS,
