@@ -4,9 +4,9 @@ from pathlib import Path
 
 from kinesight.evaluation.results import Results
 from kinesight.experiments.evaluation import ROWS, Announce, recipe_cases, report_rows, run_rows
-from kinesight.experiments.recipe import Recipe
-from kinesight.experiments.runs import create_run
-from kinesight.experiments.training import processes, run_data, train_run
+from kinesight.experiments.recipe import Recipe, Stage
+from kinesight.experiments.runs import Run, create_run
+from kinesight.experiments.training import fit_steps, processes, run_data, train_run
 
 
 def quickstart(
@@ -20,8 +20,9 @@ def quickstart(
     announce(f"demonstrations of {', '.join(recipe.data.tasks)}")
     with run.phase("collect"):
         store = run_data(run, command=command)
+    fit_steps(run, store)
     for stage in recipe.stages:
-        announce(f"training the {stage.name}: {stage.training.steps} steps")
+        announce(f"training the {stage.name}: {_steps(run, stage)}")
         train_run(run, store, [stage.name])
     cases, limit = recipe_cases(recipe), recipe.evaluation.limit
     found: dict[str, Results] = {}
@@ -30,3 +31,13 @@ def quickstart(
             found |= run_rows(run, [row], cases, out, processes(), limit, command, announce)
     report_rows(run, found, out)
     return found
+
+
+def _steps(run: Run, stage: Stage) -> str:
+    asked, made = stage.training.steps, run.stage(stage.name).training.steps
+    if made == asked:
+        return f"{made} steps"
+    minutes = run.recipe.training_minutes
+    return (
+        f"{made} of {asked} steps, to end in {minutes:g} min on this machine (training_minutes=0 makes all)"
+    )

@@ -67,8 +67,13 @@ class Recipe:
     evaluation: EvaluationConfig
     data_name: str = ""
     """Of the data's folder, where several recipes share it; "" is the recipe's own name."""
+    training_minutes: float = 0.0
+    """Training of all stages shall take at most so long: on a slow machine they get fewer steps (see `pace`).
+    0 makes all steps, whatever time they take."""
 
     def __post_init__(self) -> None:
+        if self.training_minutes < 0:
+            raise UsageError(f"training_minutes must be 0 or more, got {self.training_minutes}")
         for place, stage in enumerate(self.stages):
             earlier = [other.name for other in self.stages[:place]]
             if stage.needs and stage.needs not in earlier:

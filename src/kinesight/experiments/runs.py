@@ -47,6 +47,8 @@ class RunRecord:
     """Stage -> where its own data lie."""
     taken: Mapping[str, Taken] = field(default_factory=dict)
     """Stage -> the one of another run that stands in for it."""
+    steps: Mapping[str, int] = field(default_factory=dict)
+    """Stage -> steps that were found to fit the recipe's `training_minutes`; empty without such a limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,12 @@ class Run:
 
     path: Path
     recipe: Recipe
+
+    def stage(self, name: str) -> Stage:
+        """As it is trained here: the recipe's, with the steps that were found to fit its time."""
+        stage = self.recipe.stage(name)
+        steps = self.record().steps.get(name, stage.training.steps)
+        return replace(stage, training=replace(stage.training, steps=steps))
 
     def stage_folder(self, name: str) -> Path:
         """Where the stage lies: in this run, or where it was taken from."""
@@ -97,6 +105,9 @@ class Run:
     def note_extra_data(self, stage: str, data: Path) -> None:
         record = self.record()
         self._note(replace(record, extra_data={**record.extra_data, stage: str(data)}))
+
+    def note_steps(self, steps: Mapping[str, int]) -> None:
+        self._note(replace(self.record(), steps=dict(steps)))
 
     def take(self, stage: str, source: Path) -> None:
         """Let a stage of another run stand in for this run's; `source` is that run's folder or the stage's.

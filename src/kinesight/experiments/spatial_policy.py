@@ -84,6 +84,7 @@ QUICKSTART = Recipe(
             VideoDiffusionConfig(batch_size=8, size=64, patch=4, base=64),
             TrainingConfig(
                 steps=1300,
+                fewest_steps=300,
                 learning_rate=1e-3,
                 warmup=50,
                 betas=(0.9, 0.99),
@@ -94,9 +95,10 @@ QUICKSTART = Recipe(
         ),
         Stage(
             POLICY,
-            GoalPolicyConfig(horizon=8, batch_size=64),
+            GoalPolicyConfig(horizon=8, batch_size=32),
             TrainingConfig(
-                steps=600,
+                steps=1000,
+                fewest_steps=600,
                 learning_rate=5e-4,
                 warmup=50,
                 ema=0.999,
@@ -107,6 +109,7 @@ QUICKSTART = Recipe(
     ),
     agent=SpatialPolicyConfig(execute=4, look_every=2),
     evaluation=EvaluationConfig(tasks=QUICKSTART_TASKS),
+    training_minutes=12.0,
 )
 
 TINY = Recipe(

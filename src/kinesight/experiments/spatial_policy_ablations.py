@@ -24,6 +24,7 @@ SMALL = replace(
     summary="base of the small ablations",
     data=replace(QUICKSTART.data, tasks=SMALL_TASKS),
     evaluation=EvaluationConfig(tasks=SMALL_TASKS, seeds=25),
+    training_minutes=0.0,
 )
 
 BUDGETS: dict[str, Recipe] = {"small": SMALL, "paper": replace(FULL, name="ablation-paper")}

@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from kinesight.data.episodes import EpisodeStore
 from kinesight.data.facts import data_facts
 from kinesight.data.windows import WindowSource, open_windows, prefetching
 from kinesight.experiments.clips import source_stores
+from kinesight.experiments.pace import affordable_steps, seconds_a_step
 from kinesight.experiments.recipe import Recipe, Stage
 from kinesight.experiments.runs import Run, load_stage
 from kinesight.interfaces.model import Pretrained, TrainableModel
@@ -72,10 +74,11 @@ def train_run(run: Run, store: EpisodeStore, stages: Sequence[str] = ()) -> None
 
     One that is trained, or taken from another run, is left.
     """
-    chosen = [run.recipe.stage(name) for name in stages] or list(run.recipe.stages)
     run.note_data(store.path)
+    fit_steps(run, store)
     store = _with_intervals(run.recipe, store)
-    for stage in chosen:
+    for name in stages or [stage.name for stage in run.recipe.stages]:
+        stage = run.stage(name)
         checkpoints = run.stage_folder(stage.name) / "checkpoints"
         if stage.name in run.record().taken:
             continue
@@ -84,6 +87,22 @@ def train_run(run: Run, store: EpisodeStore, stages: Sequence[str] = ()) -> None
         stores = (store, *stage_data(run, stage))
         with run.phase(f"train {stage.name}"):
             train_stage(run, stage, stores)
+
+
+def fit_steps(run: Run, store: EpisodeStore) -> None:
+    """Shorten the stages of a new run to what this machine does in the recipe's `training_minutes`."""
+    recipe, record = run.recipe, run.record()
+    own = [stage.name for stage in recipe.stages if stage.name not in record.taken]
+    begun = any(last_checkpoint(run.path / name / "checkpoints") for name in own)
+    if not recipe.training_minutes or record.steps or begun:
+        return
+    pace, store = {}, _with_intervals(recipe, store)
+    with run.phase("pace"):
+        for stage in recipe.stages:
+            # What it begins from does not change how long a step takes.
+            alone = replace(stage, needs="")
+            pace[stage.name] = seconds_a_step(alone, lambda *args: _train(run, (store,), *args))
+    run.note_steps(affordable_steps(recipe, pace))
 
 
 def _with_intervals(recipe: Recipe, store: EpisodeStore) -> EpisodeStore:
@@ -108,17 +127,29 @@ def stage_data(run: Run, stage: Stage) -> tuple[EpisodeStore, ...]:
 
 def train_stage(run: Run, stage: Stage, stores: Sequence[EpisodeStore]) -> None:
     """The first store is the run's data, whose facts the model is built from."""
+    _train(run, stores, stage, run.stage_folder(stage.name))
+
+
+def _train(
+    run: Run,
+    stores: Sequence[EpisodeStore],
+    stage: Stage,
+    folder: Path,
+    around: Callable[[Batches], Batches] = lambda batches: batches,
+) -> None:
     facts = data_facts(stores[0])
     torch.manual_seed(stage.training.seed)
     model = stage.model.build(facts)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     trainable: TrainableModel = model
     sources = {
-        stream.source: _batches(
-            open_windows(
-                source_stores(run, stage, stream.source, stores), stream.windows, facts.cameras, device
-            ),
-            stage.training.workers,
+        stream.source: around(
+            _batches(
+                open_windows(
+                    source_stores(run, stage, stream.source, stores), stream.windows, facts.cameras, device
+                ),
+                stage.training.workers,
+            )
         )
         for stream in trainable.streams.values()
     }
@@ -128,7 +159,7 @@ def train_stage(run: Run, stage: Stage, stores: Sequence[EpisodeStore]) -> None:
         "origin": dict(begin_stage(run, stage, model, facts)),
         "frozen": dict(model.frozen()) if isinstance(model, Pretrained) else {},
     }
-    train(model, sources, stage.training, run.stage_folder(stage.name), description, name=stage.name)
+    train(model, sources, stage.training, folder, description, name=stage.name)
 
 
 def begin_stage(run: Run, stage: Stage, model: nn.Module, facts: DataFacts) -> Mapping[str, str]:

@@ -12,6 +12,8 @@ class TrainingConfig:
     """AdamW with linear warm-up and cosine decay, EMA, clipping and accumulation."""
 
     steps: int = 1000
+    fewest_steps: int = 0
+    """What a recipe's `training_minutes` leaves on a slow machine, however long it takes."""
     learning_rate: float = 1e-4
     """Peak; parameter groups may scale it by a key "scale"."""
     weight_decay: float = 1e-6

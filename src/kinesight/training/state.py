@@ -118,6 +118,6 @@ def make_optimizer(
         lr=config.learning_rate,
         betas=config.betas,
         weight_decay=config.weight_decay,
-        fused=trained[0].device.type == "cuda" or None,
+        fused=True,
     )
     return optimizer, trained

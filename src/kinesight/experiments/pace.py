@@ -1,0 +1,59 @@
+"""Training that ends in time on a slow machine: a recipe's `training_minutes`.
+
+Each stage makes a few steps that are thrown away. If all steps of the recipe would take too long at this
+pace, the stages get fewer. How many is decided once and written down in the run's `run.json`: from then on
+training is as reproducible as with fixed steps.
+"""
+
+import itertools
+import math
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from kinesight.experiments.recipe import Recipe, Stage
+from kinesight.interfaces.model import Windows
+from kinesight.training.loop import Batches, Seed
+
+WARM, TIMED = 2, 5
+"""Steps before the clock is read, and between its readings."""
+
+Trainer = Callable[[Stage, Path, Callable[[Batches], Batches]], None]
+"""Train a stage in a folder, with something put around its batches."""
+
+
+def affordable_steps(recipe: Recipe, seconds_a_step: Mapping[str, float]) -> dict[str, int]:
+    """Steps of every stage, no more than the recipe's, that together take at most `training_minutes`.
+
+    Every stage keeps its fewest steps; what time is left is shared in proportion to the rest of the steps.
+    """
+    training = {stage.name: stage.training for stage in recipe.stages}
+    fewest = {name: min(each.fewest_steps or each.warmup, each.steps) for name, each in training.items()}
+    rest = {name: each.steps - fewest[name] for name, each in training.items()}
+    spent, wanted = (sum(n * seconds_a_step[name] for name, n in some.items()) for some in (fewest, rest))
+    left = max(0.0, 60 * recipe.training_minutes - spent)
+    share = min(1.0, left / wanted) if wanted else 0.0
+    return {name: fewest[name] + math.floor(share * rest[name]) for name in training}
+
+
+def seconds_a_step(stage: Stage, trainer: Trainer) -> float:
+    """Median time of a step on this machine [s]; leaves nothing behind."""
+    readings: list[float] = []
+    short = replace(stage, training=replace(stage.training, steps=WARM + TIMED + 1))
+    with tempfile.TemporaryDirectory() as folder:
+        trainer(short, Path(folder), lambda batches: _read_clock(batches, readings))
+    # A step asks for one batch or, accumulating, for several; it lasts from its first to the next one's.
+    begun = readings[WARM * stage.training.accumulate :: stage.training.accumulate]
+    return statistics.median(later - earlier for earlier, later in itertools.pairwise(begun))
+
+
+def _read_clock(batches: Batches, readings: list[float]) -> Batches:
+    def clocked(seeds: Sequence[Seed], size: int) -> Iterator[Windows]:
+        for windows in batches(seeds, size):
+            readings.append(time.monotonic())
+            yield windows
+
+    return clocked
