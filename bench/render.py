@@ -6,6 +6,9 @@ Two processes render the same episode's frames in alternating blocks, each with 
 what `env.render()` of Meta-World calls (gymnasium's MujocoRenderer) for colour and depth, and MuJoCo's
 `Renderer` for segmentation, which gymnasium lacks. Frames are compared with the stock ones pixel by pixel;
 `--cropped` times our crop window instead, for which stock has no counterpart to compare with.
+
+Both sides get one core (`--cores`): episodes run in parallel, one to a core, so that pictures by core and
+second are what counts. Mesa would else draw stock's pictures, but not ours, on all cores.
 """
 
 import argparse
@@ -37,6 +40,7 @@ class Setup:
     camera: str
     size: int
     cropped: bool
+    cores: int
 
 
 class Stock:
@@ -139,6 +143,8 @@ _running: dict[str, Stock | Ours] = {}
 def block(side: str, setup: Setup, frames: int) -> tuple[dict[str, list[tuple[float, float]]], list[Frame]]:
     """Milliseconds of every render (wall, processor), and the pictures, of the next `frames` steps."""
     if side not in _running:
+        # Before the first picture: Mesa starts its threads then.
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: setup.cores])
         _running[side] = SIDES[side](setup)
         _running[side].rgb(), _running[side].all()  # uploads meshes and textures
     renders = _running[side]
@@ -185,15 +191,17 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=6)
     parser.add_argument("--frames", type=int, default=5, help="frames in a block")
     parser.add_argument("--cropped", action="store_true")
+    parser.add_argument("--cores", type=int, default=1, help="cores that each side may use")
     parser.add_argument("--out", type=Path, default=Path("runs/bench-render"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("MUJOCO_GL", "egl")
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {os.environ['MUJOCO_GL']}")
     count = options.blocks * options.frames
-    print(f"{options.task}, {options.size} x {options.size}, medians of {count} frames")
+    edge = options.size
+    print(f"{options.task}, {edge} x {edge}, medians of {count} frames, cores a side: {options.cores}")
     for camera in options.camera.split(","):
-        report(Setup(options.task, camera, options.size, options.cropped), options)
+        report(Setup(options.task, camera, options.size, options.cropped, options.cores), options)
 
 
 def report(setup: Setup, options: argparse.Namespace) -> None:

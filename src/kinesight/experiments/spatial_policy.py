@@ -109,7 +109,7 @@ QUICKSTART = Recipe(
     ),
     agent=SpatialPolicyConfig(execute=4, look_every=2),
     evaluation=EvaluationConfig(tasks=QUICKSTART_TASKS),
-    training_minutes=12.0,
+    training_minutes=11.0,
 )
 
 TINY = Recipe(
