@@ -72,7 +72,7 @@ def evaluate(
         arguments.names(cameras) if cameras else (),
         start,
     )
-    chosen = table_rows(arguments.names(rows) if rows else ())
+    chosen = table_rows(arguments.names(rows) if rows else (), opened.recipe)
     folder = out or run / "eval" / cases[0].start
     steps = limit or opened.recipe.evaluation.limit
     command = arguments.command()

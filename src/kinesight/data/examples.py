@@ -1,5 +1,6 @@
 """From what training examples are drawn: episode, start frame, camera."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -46,10 +47,16 @@ class ExampleTable:
         return EpisodeBounds(self.lengths[episodes], keyframes, fine)
 
 
-def make_table(catalog: Catalog, cameras: int, task_weights: Mapping[str, float] | None) -> ExampleTable:
+def make_table(
+    catalog: Catalog, cameras: int, task_weights: Mapping[str, float] | None, episodes: int = 0
+) -> ExampleTable:
+    """`episodes`: of each task, only the first so many are drawn from; 0 draws from all."""
     metas = [catalog.stores[s].meta(i) for s, i in catalog.places]
     lengths = np.array([meta.length for meta in metas])
-    shares = _shares([meta.case.task for meta in metas], lengths, task_weights)
+    tasks = [meta.case.task for meta in metas]
+    drawn = _first(tasks, episodes) if episodes else np.ones(len(metas), bool)
+    # An episode of no frames has no share; its own length stays, for those who ask where it ends.
+    shares = _shares(tasks, np.where(drawn, lengths, 0), task_weights)
     frames = [_keyframes(catalog, e) for e in range(len(metas))]
     keyframes = None
     if any(len(each) for each in frames):
@@ -58,6 +65,18 @@ def make_table(catalog: Catalog, cameras: int, task_weights: Mapping[str, float]
             row[: len(each)] = each
     instructions = tuple(meta.instruction for meta in metas)
     return ExampleTable(lengths, np.cumsum(shares), instructions, keyframes, cameras, _fine(catalog, lengths))
+
+
+def _first(tasks: list[str], count: int) -> Bool[np.ndarray, "episodes"]:
+    """The first `count` episodes of each task."""
+    seen = Counter[str]()
+    chosen = np.zeros(len(tasks), bool)
+    for place, task in enumerate(tasks):
+        seen[task] += 1
+        chosen[place] = seen[task] <= count
+    if short := {task: n for task, n in seen.items() if n < count}:
+        raise DataError(f"{count} episodes of each task are wanted, there are {short}")
+    return chosen
 
 
 def _fine(catalog: Catalog, lengths: Int[np.ndarray, "episodes"]) -> Bool[np.ndarray, "episodes t"] | None:

@@ -65,10 +65,12 @@ def open_windows(
     device: torch.device | str = "cpu",
     memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
     task_weights: Mapping[str, float] | None = None,
+    episodes: int = 0,
 ) -> WindowSource:
     """The keys that `spec` uses are loaded onto the device if they fit, else read from the files.
 
     `task_weights` gives each task's share of the examples; without it every start frame is as likely.
+    `episodes` takes only so many of each task, the first ones; 0 takes all.
     """
     stores = (stores,) if isinstance(stores, EpisodeStore) else tuple(stores)
     if not sum(len(store) for store in stores):
@@ -81,7 +83,7 @@ def open_windows(
     device = torch.device(device)
     return WindowSource(
         spec=spec,
-        table=make_table(catalog, len(cameras), task_weights),
+        table=make_table(catalog, len(cameras), task_weights, episodes),
         reader=load(catalog, device) if fits else FileReader(catalog),
         keys={name: np.array([catalog.keys.index(k) for k in keys]) for name, keys in named.items()},
         last_rows={

@@ -24,6 +24,16 @@ JPEG_QUALITY = 85
 
 
 @dataclass(frozen=True, slots=True)
+class StripRow:
+    """One more strip of a segment, under the real frames."""
+
+    caption: str
+    strip: str
+    """File name beside `item.json`."""
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A stretch of an episode: one imagined video and what happened while it was followed.
 
@@ -44,6 +54,8 @@ class Segment:
     seen: str = ""
     seen_steps: tuple[int, ...] = ()
     """Step of every frame of the seen strip; fewer than imagined frames if the end came first."""
+    rows: tuple[StripRow, ...] = ()
+    """Whatever else an agent compares with the real frames, column by column."""
 
 
 @dataclass(frozen=True, slots=True)

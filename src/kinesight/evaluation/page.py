@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from kinesight.evaluation import charts
 from kinesight.evaluation.compare import Comparison, Row, compare, layout, p_text, points
-from kinesight.evaluation.gallery import GalleryItem, Segment, case_name, read_items, read_strip
+from kinesight.evaluation.gallery import GalleryItem, Segment, StripRow, case_name, read_items, read_strip
 from kinesight.evaluation.results import Results
 from kinesight.evaluation.statistics import DIFFICULTY, Proportion, difficulty_of, proportion
 from kinesight.types.results import EpisodeResult
@@ -224,6 +224,8 @@ class Strip:
     imagined: str
     seen: str
     """Data addresses; empty where there is no strip."""
+    rows: tuple[tuple[StripRow, str], ...] = ()
+    """More strips, each with its data address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +246,8 @@ class Gallery:
     kept_successes: int
     imagined: bool
     """Whether any card has imagined frames."""
+    compared: bool
+    """Whether any card has other rows beside the real frames."""
 
 
 def gallery(out: Path, main: Results) -> Gallery | None:
@@ -271,6 +275,7 @@ def gallery(out: Path, main: Results) -> Gallery | None:
         kept_failures=len(failures),
         kept_successes=len(successes),
         imagined=any(strip.imagined for card in cards for strip in card.strips),
+        compared=any(strip.rows for card in cards for strip in card.strips),
     )
 
 
@@ -297,7 +302,13 @@ def _card(out: Path, item: GalleryItem) -> tuple[Card, int]:
 
     earlier = ("", *(segment.plan for segment in item.segments))
     strips = tuple(
-        Strip(s, s.plan if s.plan != before else "", picture(s.imagined), picture(s.seen))
+        Strip(
+            s,
+            s.plan if s.plan != before else "",
+            picture(s.imagined),
+            picture(s.seen),
+            tuple((row, picture(row.strip)) for row in s.rows),
+        )
         for s, before in zip(item.segments, earlier, strict=False)
     )
     name = case_name(item.case)

@@ -19,6 +19,7 @@ from kinesight.evaluation.gallery import (
     FOLDER,
     GalleryItem,
     Segment,
+    StripRow,
     case_name,
     encode_strip,
     goal_ends,
@@ -117,13 +118,15 @@ def arrange(
 ) -> tuple[tuple[Segment, ...], dict[str, bytes]]:
     """Real frames (by step) put under the imagined ones that were followed at the time; strips by name."""
     drawn = [(index, event) for index, event in enumerate(events) if event.video is not None]
+    compared, strips = _comparisons(events, height)
+    if not drawn and compared:
+        return compared, strips
     if not drawn:
         shown = _nearest(frames, np.linspace(0, steps, BLIND_FRAMES).round().astype(int).tolist())
         segment = Segment(step=0, until=steps, seen="seen-00.jpg", seen_steps=shown)
         return (segment,), {"seen-00.jpg": encode_strip(np.stack([frames[s] for s in shown]), height)}
     tells = any(event.kind in GOAL_KINDS for event in events)
-    segments: list[Segment] = []
-    strips: dict[str, bytes] = {}
+    segments: list[Segment] = [*compared]
     for number, (index, event) in enumerate(drawn):
         video = event.video
         assert video is not None, "filtered above"
@@ -149,6 +152,33 @@ def arrange(
                 imagined_frames=len(video.frames) + 1,
                 seen=seen,
                 seen_steps=shown,
+            )
+        )
+    return tuple(sorted(segments, key=lambda segment: segment.step)), strips
+
+
+def _comparisons(events: Sequence[Event], height: int) -> tuple[tuple[Segment, ...], dict[str, bytes]]:
+    """What agents show beside what happened: the first row is shown as the real one, the others under it."""
+    segments, strips = [], {}
+    for number, event in enumerate(event for event in events if event.comparison is not None):
+        comparison = event.comparison
+        assert comparison is not None, "filtered above"
+        names = [f"compared-{number:02d}-{row}.jpg" for row in range(len(comparison.rows))]
+        for name, frames in zip(names, comparison.rows.values(), strict=True):
+            strips[name] = encode_strip(frames, height)
+        captions = list(comparison.rows.items())
+        segments.append(
+            Segment(
+                step=comparison.steps[0],
+                until=event.step,
+                verdict=event.kind,
+                reason=event.reason,
+                seen=names[0],
+                seen_steps=comparison.steps,
+                rows=tuple(
+                    StripRow(caption, name, len(frames))
+                    for (caption, frames), name in zip(captions[1:], names[1:], strict=True)
+                ),
             )
         )
     return tuple(segments), strips

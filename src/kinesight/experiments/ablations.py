@@ -129,9 +129,9 @@ def results_folder(folder: Path) -> Path:
 
 
 def stage_key(recipe: Recipe, stage: Stage) -> str:
-    """Equal for stages that are trained alike: same model, training and data, from the same first weights."""
-    begun = stage_key(recipe, recipe.stage(stage.needs)) if stage.needs else ""
-    text = f"{begun} {to_json(replace(stage, name='', needs=''))} {to_json(recipe.data)}"
+    """Equal for stages that are trained alike: same model, training, data, first weights and teacher."""
+    before = " ".join(stage_key(recipe, recipe.stage(n)) if n else "" for n in (stage.needs, stage.teacher))
+    text = f"{before} {to_json(replace(stage, name='', needs='', teacher=''))} {to_json(recipe.data)}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

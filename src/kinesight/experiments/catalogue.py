@@ -2,7 +2,13 @@
 
 from collections.abc import Callable
 
-from kinesight.experiments import judged, spatial_policy, spatial_policy_ablations, spatial_policy_recipes
+from kinesight.experiments import (
+    judged,
+    spatial_policy,
+    spatial_policy_ablations,
+    spatial_policy_recipes,
+    ssm_vla,
+)
 from kinesight.experiments.ablations import Ablation
 from kinesight.experiments.recipe import Recipe
 from kinesight.types.errors import lookup
@@ -15,6 +21,7 @@ RECIPES: dict[str, Recipe] = {
         judged.QUICKSTART,
         judged.TINY,
         *spatial_policy_recipes.RECIPES,
+        *ssm_vla.RECIPES,
     )
 }
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from kinesight.agents.blind_replay import blind_replay
 from kinesight.agents.spatial_policy import SpatialPolicyConfig
+from kinesight.agents.unspoken import Unspoken
 from kinesight.collection.collect import CollectionConfig, collect
 from kinesight.critics.chat_judge import ChatJudgeConfig
 from kinesight.critics.video_judge import VideoJudgeConfig
@@ -22,9 +23,10 @@ from kinesight.experiments.avdc import make_avdc
 from kinesight.experiments.critics import critic_stages
 from kinesight.experiments.fit import check_fit
 from kinesight.experiments.planners import PLANNERS
-from kinesight.experiments.recipe import Recipe, override
+from kinesight.experiments.recipe import Recipe, loop_settings, override
 from kinesight.experiments.runs import Run, load_stage
-from kinesight.experiments.spatial_policy import Goals, make_agent
+from kinesight.experiments.spatial_policy import Goals
+from kinesight.experiments.systems import system_of
 from kinesight.experiments.training import own_folder
 from kinesight.interfaces.agent import Agent
 from kinesight.interfaces.environment import Environment
@@ -44,27 +46,26 @@ class Row:
     name: str
     goals: Goals | None
     """For rows that are the trained agent, or AVDC, with other goals."""
-    stages: tuple[str, ...] = ()
-    """Trained stages that the row uses."""
     needs_expert: bool = False
     """Whether the expert's episodes of the same cases must be recorded first."""
-    system: Literal["own", "avdc", "avdc-replan"] = "own"
-    """Who follows the goals; rows of another system are measured only when they are named."""
+    follower: Literal["own", "avdc", "avdc-replan"] = "own"
+    """Who follows the goals; rows of another follower are measured only when they are named."""
 
 
 ROWS: dict[str, Row] = {
     row.name: row
     for row in (
-        Row("agent", "imagined", ("imaginer", "policy")),
+        Row("agent", "imagined"),
         Row("expert", None),
         Row("blind replay", None),
-        Row("no goal", "none", ("policy",)),
-        Row("shuffled goals", "shuffled", ("policy",), needs_expert=True),
-        Row("oracle goals", "oracle", ("policy",), needs_expert=True),
-        Row("avdc", "imagined", ("imaginer",), system="avdc"),
-        Row("avdc-replan", "imagined", ("imaginer",), system="avdc-replan"),
-        Row("avdc oracle", "oracle", needs_expert=True, system="avdc"),
-        Row("avdc-replan oracle", "oracle", needs_expert=True, system="avdc-replan"),
+        Row("instruction-blind", "imagined"),
+        Row("no goal", "none"),
+        Row("shuffled goals", "shuffled", needs_expert=True),
+        Row("oracle goals", "oracle", needs_expert=True),
+        Row("avdc", "imagined", follower="avdc"),
+        Row("avdc-replan", "imagined", follower="avdc-replan"),
+        Row("avdc oracle", "oracle", needs_expert=True, follower="avdc"),
+        Row("avdc-replan oracle", "oracle", needs_expert=True, follower="avdc-replan"),
     )
 }
 
@@ -103,7 +104,10 @@ def with_agent(
     if fixed := [text for text in assignments if not text.startswith("agent.")]:
         raise UsageError(f"a trained run takes other values for agent.… only, got {', '.join(fixed)}")
     recipe = override(run.recipe, assignments)
-    agent = replace(recipe.agent, planner=planner or recipe.agent.planner, chat=chat or recipe.agent.chat)
+    if not (planner or judge or chat or isinstance(recipe.agent, SpatialPolicyConfig)):
+        return replace(run, recipe=recipe)
+    agent = loop_settings(recipe)
+    agent = replace(agent, planner=planner or agent.planner, chat=chat or agent.chat)
     if judge:
         agent = replace(agent, critic=lookup("judge", judge, JUDGES)(agent))
     lookup("planner", agent.planner, PLANNERS)
@@ -122,12 +126,19 @@ JUDGES: dict[str, Callable[[SpatialPolicyConfig], VideoJudgeConfig | ChatJudgeCo
 }
 
 
-def table_rows(names: Sequence[str]) -> tuple[str, ...]:
+def rows_of(recipe: Recipe) -> tuple[str, ...]:
+    """Rows that can be measured for the recipe's system, in the order of the table."""
+    own = system_of(recipe).rows
+    return tuple(name for name, row in ROWS.items() if row.goals is None or name in own)
+
+
+def table_rows(names: Sequence[str], recipe: Recipe) -> tuple[str, ...]:
     """The agent and the named controls ("all": every one) in the order of the table."""
-    wanted = {"agent", *(ROWS if "all" in names else names)}
+    there = rows_of(recipe)
+    wanted = {"agent", *(there if "all" in names else names)}
     for name in wanted:
-        lookup("row", name, ROWS)
-    return tuple(name for name in ROWS if name in wanted)
+        lookup("row", name, dict.fromkeys(there))
+    return tuple(name for name in there if name in wanted)
 
 
 def run_rows(
@@ -157,7 +168,9 @@ def run_row(
     """Evaluate one row into `out` (results.json, gallery, videos); finished episodes are not run again."""
     chosen = lookup("row", row, ROWS)
     judged = critic_stages(run.recipe) if chosen.goals == "imagined" else ()
-    stages = {name: load_stage(run, name) for name in (*chosen.stages, *judged)}
+    own = system_of(run.recipe).rows
+    used = lookup("row", row, own)(run.recipe) if chosen.goals is not None else ()
+    stages = {name: load_stage(run, name) for name in (*used, *judged)}
     for stage in stages.values():
         check_fit(stage, cases)
     expert_data = record_expert(run, cases, workers) if chosen.needs_expert else None
@@ -185,7 +198,7 @@ def run_row(
 
 
 def _settings(run: Run, row: Row) -> str:
-    return to_json(run.recipe.agent if row.system == "own" else run.recipe.evaluation.avdc)
+    return to_json(run.recipe.agent if row.follower == "own" else run.recipe.evaluation.avdc)
 
 
 def make_environment(limit: int, case: Case) -> Environment:
@@ -195,10 +208,11 @@ def make_environment(limit: int, case: Case) -> Environment:
 def build_row(run: Run, row: str, expert_data: Path | None) -> Agent:
     """The row's agent, built in the process that runs it."""
     chosen = ROWS[row]
-    if chosen.system != "own":
-        return make_avdc(run, chosen.system == "avdc-replan", expert_data)
+    if chosen.follower != "own":
+        return make_avdc(run, chosen.follower == "avdc-replan", expert_data)
     if chosen.goals is not None:
-        return make_agent(run, chosen.goals, expert_data)
+        agent = system_of(run.recipe).make_agent(run, chosen.goals, expert_data)
+        return Unspoken(agent) if row == "instruction-blind" else agent
     if row == "expert":
         return lookup("environment", run.recipe.data.env, envs.ENVIRONMENTS).expert(0.0)
     return blind_replay(EpisodeStore(run.data()))

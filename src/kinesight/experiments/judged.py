@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kinesight.critics.video_judge import VideoJudgeConfig
 from kinesight.experiments import spatial_policy
-from kinesight.experiments.recipe import Recipe, Stage, override
+from kinesight.experiments.recipe import Recipe, Stage, loop_settings, override
 from kinesight.experiments.runs import Run, create_run
 from kinesight.experiments.training import open_data, train_run
 from kinesight.models.realism import RealismConfig
@@ -30,7 +30,7 @@ REALISM = Stage(
 
 def judged(recipe: Recipe, stage: Stage = REALISM) -> Recipe:
     """The recipe with a stage for the discriminator and a judge that uses it; its stages come first."""
-    if recipe.agent.critic is not None:
+    if loop_settings(recipe).critic is not None:
         raise UsageError(f"the recipe {recipe.name} has a critic already")
     critic = VideoJudgeConfig(realism=stage.name)
     return replace(
@@ -38,7 +38,7 @@ def judged(recipe: Recipe, stage: Stage = REALISM) -> Recipe:
         name=f"{recipe.name}-judged",
         summary=f"{recipe.name}, and a judge that has bad videos imagined again",
         stages=(*recipe.stages, stage),
-        agent=replace(recipe.agent, critic=critic),
+        agent=replace(loop_settings(recipe), critic=critic),
     )
 
 
@@ -47,7 +47,7 @@ def add_judge(run: Run, out: Path, overrides: Sequence[str] = ()) -> Run:
 
     A run that has a judge keeps it; then only the overrides make the difference, e.g. of its replanning.
     """
-    recipe = run.recipe if run.recipe.agent.critic is not None else judged(run.recipe)
+    recipe = run.recipe if loop_settings(run.recipe).critic is not None else judged(run.recipe)
     recipe = override(recipe, tuple(overrides))
     for stage in run.recipe.stages:
         if recipe.stage(stage.name) != stage:

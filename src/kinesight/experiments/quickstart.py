@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from kinesight.evaluation.results import Results
-from kinesight.experiments.evaluation import ROWS, Announce, recipe_cases, report_rows, run_rows
+from kinesight.experiments.evaluation import ROWS, Announce, recipe_cases, report_rows, rows_of, run_rows
 from kinesight.experiments.recipe import Recipe, Stage
 from kinesight.experiments.runs import Run, create_run
 from kinesight.experiments.training import fit_steps, processes, run_data, train_run
@@ -26,7 +26,7 @@ def quickstart(
         train_run(run, store, [stage.name])
     cases, limit = recipe_cases(recipe), recipe.evaluation.limit
     found: dict[str, Results] = {}
-    for row in [row.name for row in ROWS.values() if row.system == "own"] if full else ["agent"]:
+    for row in [name for name in rows_of(recipe) if ROWS[name].follower == "own"] if full else ["agent"]:
         with run.phase("evaluate" if row == "agent" else "evaluate rows"):
             found |= run_rows(run, [row], cases, out, processes(), limit, command, announce)
     report_rows(run, found, out)

@@ -9,16 +9,29 @@ from typing import Any, TypeAlias
 
 from kinesight.agents.avdc import AvdcConfig
 from kinesight.agents.spatial_policy import SpatialPolicyConfig
+from kinesight.agents.ssm_vla import SsmVlaAgentConfig
 from kinesight.collection.collect import CollectionConfig
 from kinesight.models.goal_policy import GoalPolicyConfig
+from kinesight.models.latent_actions import LatentActionsConfig
+from kinesight.models.masked_autoencoder import MaskedAutoencoderConfig
 from kinesight.models.realism import RealismConfig
+from kinesight.models.ssm_vla import SsmVlaConfig
 from kinesight.models.video_diffusion import VideoDiffusionConfig
 from kinesight.training.config import TrainingConfig
 from kinesight.types.case import STARTS
 from kinesight.types.errors import KinesightError, UnknownName, UsageError
 from kinesight.types.serial import from_jsonable, to_jsonable
 
-ModelConfig: TypeAlias = VideoDiffusionConfig | GoalPolicyConfig | RealismConfig
+ModelConfig: TypeAlias = (
+    VideoDiffusionConfig
+    | GoalPolicyConfig
+    | RealismConfig
+    | MaskedAutoencoderConfig
+    | LatentActionsConfig
+    | SsmVlaConfig
+)
+AgentConfig: TypeAlias = SpatialPolicyConfig | SsmVlaAgentConfig
+"""Its class says which system the recipe is of, see `experiments.systems`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +45,10 @@ class Stage:
     """Earlier stage whose averaged weights this one begins from; "" begins from chance."""
     extra_data: CollectionConfig | None = None
     """Collected for this stage, which is trained on it and on the recipe's data alike."""
+    teacher: str = ""
+    """Earlier stage whose averaged, frozen model this one learns from."""
+    episodes: int = 0
+    """Of each task, only the first so many episodes are learned from; 0 is all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +80,7 @@ class Recipe:
     summary: str
     data: CollectionConfig
     stages: tuple[Stage, ...]
-    agent: SpatialPolicyConfig
+    agent: AgentConfig
     evaluation: EvaluationConfig
     data_name: str = ""
     """Of the data's folder, where several recipes share it; "" is the recipe's own name."""
@@ -76,17 +93,28 @@ class Recipe:
             raise UsageError(f"training_minutes must be 0 or more, got {self.training_minutes}")
         for place, stage in enumerate(self.stages):
             earlier = [other.name for other in self.stages[:place]]
-            if stage.needs and stage.needs not in earlier:
-                raise UsageError(
-                    f"stage {stage.name!r} needs {stage.needs!r}, which is none of the stages before it: "
-                    f"{', '.join(earlier) or 'none'}"
-                )
+            for other in filter(None, (stage.needs, stage.teacher)):
+                if other not in earlier:
+                    raise UsageError(
+                        f"stage {stage.name!r} needs {other!r}, which is none of the stages before it: "
+                        f"{', '.join(earlier) or 'none'}"
+                    )
 
     def stage(self, name: str) -> Stage:
         for stage in self.stages:
             if stage.name == name:
                 return stage
         raise UnknownName("stage", name, [stage.name for stage in self.stages])
+
+
+def loop_settings(recipe: Recipe) -> SpatialPolicyConfig:
+    """The agent of a recipe of Spatial Policy: no other system has a planner or a judge."""
+    if not isinstance(recipe.agent, SpatialPolicyConfig):
+        raise UsageError(
+            f"{recipe.name} is no recipe of Spatial Policy: its agent is {type(recipe.agent).__name__}, "
+            "which has neither planner nor judge"
+        )
+    return recipe.agent
 
 
 def override(recipe: Recipe, assignments: tuple[str, ...]) -> Recipe:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from kinesight.agents.spatial_policy import SpatialPolicyConfig
 from kinesight.experiments.recipe import Recipe, Stage
 from kinesight.interfaces.model import Pretrained
 from kinesight.nn.checkpoint import load_into, load_tensors
@@ -21,7 +22,7 @@ from kinesight.training.checkpoints import last_checkpoint, read_description
 from kinesight.types.errors import DataError
 from kinesight.types.facts import DataFacts
 from kinesight.types.files import write_atomic
-from kinesight.types.serial import differences, from_json, from_jsonable, to_json, to_jsonable
+from kinesight.types.serial import differences, from_json, from_jsonable, parse_json, to_json, to_jsonable
 
 WEIGHTS = "ema.safetensors"
 """The averaged weights, which a stage is used with and known by."""
@@ -167,7 +168,11 @@ def open_run(path: Path) -> Run:
     file = path / "recipe.json"
     if not file.exists():
         raise DataError(f"{path}: no run here (recipe.json is missing)")
-    return Run(path, from_json(Recipe, file.read_text(), str(file)))
+    document = parse_json(file.read_text(), str(file))
+    if isinstance(document, dict) and isinstance(document.get("agent"), dict):
+        # Recipes of before there was another system do not say whose agent it is.
+        document["agent"].setdefault("type", SpatialPolicyConfig.__name__)
+    return Run(path, from_jsonable(Recipe, document, str(file)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,7 @@ from kinesight.critics.frame_matching import FrameMatchingConfig
 from kinesight.data.episodes import EpisodeStore
 from kinesight.experiments.critics import load_critic
 from kinesight.experiments.planners import make_planners
-from kinesight.experiments.recipe import EvaluationConfig, Recipe, Stage
+from kinesight.experiments.recipe import EvaluationConfig, Recipe, Stage, loop_settings
 from kinesight.experiments.runs import Run, load_stage
 from kinesight.interfaces.agent import Agent
 from kinesight.interfaces.stages import Imaginer
@@ -30,12 +30,12 @@ Goals = Literal["imagined", "oracle", "shuffled", "none"]
 
 def make_agent(run: Run, goals: Goals = "imagined", expert_data: Path | None = None) -> Agent:
     """The closed loop of a trained run, on the CPU; `oracle` and `shuffled` goals need expert episodes."""
-    agent, cover = _in_the_open(run, goals, expert_data), run.recipe.agent.cover
+    agent, cover = _in_the_open(run, goals, expert_data), loop_settings(run.recipe).cover
     return Covered(agent, cover) if cover else agent
 
 
 def _in_the_open(run: Run, goals: Goals, expert_data: Path | None) -> Agent:
-    settings = run.recipe.agent
+    settings = loop_settings(run.recipe)
     policy = load_stage(run, POLICY).model
     assert isinstance(policy, GoalPolicy), "the stage `policy` of a Spatial Policy recipe is a goal policy"
     if goals == "none":

@@ -17,14 +17,17 @@ from kinesight.data.facts import data_facts
 from kinesight.data.windows import WindowSource, open_windows, prefetching
 from kinesight.experiments.clips import source_stores
 from kinesight.experiments.pace import affordable_steps, seconds_a_step
+from kinesight.experiments.probes import stage_probes
 from kinesight.experiments.recipe import Recipe, Stage
-from kinesight.experiments.runs import Run, load_stage
-from kinesight.interfaces.model import Pretrained, TrainableModel
+from kinesight.experiments.runs import Run, load_stage, weights_digest
+from kinesight.experiments.systems import system_of
+from kinesight.experiments.taught import with_taught_keys
+from kinesight.interfaces.model import Pretrained, Student, TrainableModel
 from kinesight.models.video_diffusion import VideoDiffusionConfig
 from kinesight.nn.checkpoint import load_into
 from kinesight.training.checkpoints import checkpoint_path, last_checkpoint, read_description
 from kinesight.training.loop import Batches, train
-from kinesight.types.errors import DataError
+from kinesight.types.errors import DataError, UsageError
 from kinesight.types.facts import DataFacts
 from kinesight.types.serial import to_json, to_jsonable
 
@@ -45,17 +48,18 @@ def processes() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def prepare_data(config: CollectionConfig, path: Path, command: str = "") -> EpisodeStore:
-    """The recipe's own collection, completed where it is not, with hindsight plans."""
+def prepare_data(config: CollectionConfig, path: Path, command: str = "", plans: bool = True) -> EpisodeStore:
+    """The recipe's own collection, completed where it is not, with hindsight plans if they are wanted."""
     store = collect(config, path, workers=processes(), command=command)
-    return with_hindsight_plans(store, workers=processes())
+    return with_hindsight_plans(store, workers=processes()) if plans else store
 
 
-def open_data(path: Path) -> EpisodeStore:
-    """A data set that was collected before, with hindsight plans."""
+def open_data(path: Path, plans: bool = True) -> EpisodeStore:
+    """A data set that was collected before, with hindsight plans if they are wanted."""
     if not (path / "dataset.json").exists():
         raise DataError(f"{path}: no data set here (dataset.json is missing); see kinesight collect --help")
-    return with_hindsight_plans(EpisodeStore(path), workers=processes())
+    store = EpisodeStore(path)
+    return with_hindsight_plans(store, workers=processes()) if plans else store
 
 
 def run_data(run: Run, given: Path | None = None, command: str = "") -> EpisodeStore:
@@ -66,7 +70,10 @@ def run_data(run: Run, given: Path | None = None, command: str = "") -> EpisodeS
         raise DataError(
             f"{run.path} was trained on {recorded}, not on {path}; name another folder for the run with --out"
         )
-    return prepare_data(run.recipe.data, path, command) if path.name == own.name else open_data(path)
+    plans = system_of(run.recipe).plans
+    if path.name == own.name:
+        return prepare_data(run.recipe.data, path, command, plans)
+    return open_data(path, plans)
 
 
 def train_run(run: Run, store: EpisodeStore, stages: Sequence[str] = ()) -> None:
@@ -99,6 +106,11 @@ def fit_steps(run: Run, store: EpisodeStore) -> None:
     pace, store = {}, _with_intervals(recipe, store)
     with run.phase("pace"):
         for stage in recipe.stages:
+            if stage.teacher:
+                raise UsageError(
+                    f"training_minutes cannot be kept where {stage.name} learns from {stage.teacher}, which has to "
+                    "be trained before a step can be timed; leave it at 0"
+                )
             # What it begins from does not change how long a step takes.
             alone = replace(stage, needs="")
             pace[stage.name] = seconds_a_step(alone, lambda *args: _train(run, (store,), *args))
@@ -120,7 +132,9 @@ def stage_data(run: Run, stage: Stage) -> tuple[EpisodeStore, ...]:
     name = f"{run.recipe.data_name or run.recipe.name}-{stage.name}"
     path = Path(run.record().extra_data.get(stage.name, own_folder(name, stage.extra_data)))
     with run.phase("collect"):
-        store = _with_intervals(run.recipe, prepare_data(stage.extra_data, path))
+        store = _with_intervals(
+            run.recipe, prepare_data(stage.extra_data, path, plans=system_of(run.recipe).plans)
+        )
     run.note_extra_data(stage.name, path)
     return (store,)
 
@@ -140,26 +154,36 @@ def _train(
     facts = data_facts(stores[0])
     torch.manual_seed(stage.training.seed)
     model = stage.model.build(facts)
+    origin = begin_stage(run, stage, model, facts)
+    stores = with_taught_keys(run, stage, stores)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     trainable: TrainableModel = model
-    sources = {
-        stream.source: around(
-            _batches(
-                open_windows(
-                    source_stores(run, stage, stream.source, stores), stream.windows, facts.cameras, device
-                ),
-                stage.training.workers,
-            )
+    opened = {
+        stream.source: open_windows(
+            source_stores(run, stage, stream.source, stores),
+            stream.windows,
+            stream.cameras or facts.cameras,
+            device,
+            episodes=stage.episodes,
         )
         for stream in trainable.streams.values()
     }
+    sources = {name: around(_batches(source, stage.training.workers)) for name, source in opened.items()}
     description = {
         "stage": to_jsonable(stage),
         "facts": to_jsonable(facts),
-        "origin": dict(begin_stage(run, stage, model, facts)),
+        "origin": dict(origin),
         "frozen": dict(model.frozen()) if isinstance(model, Pretrained) else {},
     }
-    train(model, sources, stage.training, folder, description, name=stage.name)
+    train(
+        model,
+        sources,
+        stage.training,
+        folder,
+        description,
+        name=stage.name,
+        probes=stage_probes(model, opened, stage.training),
+    )
 
 
 def begin_stage(run: Run, stage: Stage, model: nn.Module, facts: DataFacts) -> Mapping[str, str]:
@@ -168,9 +192,12 @@ def begin_stage(run: Run, stage: Stage, model: nn.Module, facts: DataFacts) -> M
     A stage that goes on gets none, and its record as it was.
     """
     if last := last_checkpoint(run.stage_folder(stage.name) / "checkpoints"):
-        return read_description(last).get("origin", {})
+        origin = read_description(last).get("origin", {})
+        _check_teacher(run, stage, origin)
+        return origin
+    taught = _taught(run, stage, model)
     if not stage.needs:
-        return model.load_pretrained() if isinstance(model, Pretrained) else {}
+        return {**taught, **(model.load_pretrained() if isinstance(model, Pretrained) else {})}
     needed = load_stage(run, stage.needs)
     if needed.facts.words != facts.words:
         raise DataError(
@@ -178,7 +205,30 @@ def begin_stage(run: Run, stage: Stage, model: nn.Module, facts: DataFacts) -> M
             f"from it, is trained on {', '.join(facts.words)}"
         )
     load_into(model, needed.model.state_dict(), needed.path)
-    return {str(needed.path): needed.digest}
+    return {**taught, str(needed.path): needed.digest}
+
+
+def _taught(run: Run, stage: Stage, model: nn.Module) -> Mapping[str, str]:
+    """Let a model take what it needs of its teacher; the teacher's checkpoint -> hash."""
+    if not isinstance(model, Student) or not model.wants_teacher:
+        return {}
+    if not stage.teacher:
+        raise UsageError(f"stage {stage.name!r} learns from an earlier stage: name it as its teacher")
+    teacher = load_stage(run, stage.teacher)
+    model.adopt(teacher.model)
+    return {str(teacher.path): teacher.digest}
+
+
+def _check_teacher(run: Run, stage: Stage, origin: Mapping[str, str]) -> None:
+    """A stage goes on beside the teacher that it began with."""
+    if not stage.teacher:
+        return
+    now = weights_digest(run.checkpoint(stage.teacher))
+    if origin and now not in origin.values():
+        raise DataError(
+            f"{run.stage_folder(stage.name)}: began beside {stage.teacher} of hash "
+            f"{', '.join(origin.values())}, which now has {now}; train it anew in another folder"
+        )
 
 
 def _batches(source: WindowSource, workers: int) -> Batches:

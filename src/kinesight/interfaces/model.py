@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from kinesight.types.windows import WindowSpec
 
@@ -30,6 +30,8 @@ class Stream:
     windows: WindowSpec
     batch_size: int
     weight: float = 1.0
+    cameras: tuple[str, ...] = ()
+    """Of which one is drawn for every example; () draws from all of the data set's."""
 
 
 @runtime_checkable
@@ -69,4 +71,18 @@ class Pretrained(Protocol):
 
     def frozen(self) -> Mapping[str, str]:
         """Path -> hash of what is used as it is and left out of checkpoints."""
+        ...
+
+
+@runtime_checkable
+class Student(Protocol):
+    """A `TrainableModel` that learns beside the frozen model of an earlier stage."""
+
+    @property
+    def wants_teacher(self) -> bool:
+        """Whether it was built to have one."""
+        ...
+
+    def adopt(self, teacher: nn.Module) -> None:
+        """Take what is needed of it before the first step; a teacher that does not fit is refused."""
         ...

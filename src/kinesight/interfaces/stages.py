@@ -6,14 +6,19 @@ that does not fit is refused when it is built.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+import numpy as np
+from jaxtyping import Int
+
 from kinesight.types.action import ActionChunk
-from kinesight.types.arrays import Image
+from kinesight.types.arrays import Depth, Image, Video
 from kinesight.types.case import Case
 from kinesight.types.decision import Verdict
 from kinesight.types.observation import Observation, View, ViewRequest
 from kinesight.types.plan import Feedback, SpatialPlan
+from kinesight.types.prediction import Prediction
 from kinesight.types.segments import Segments
 from kinesight.types.video import ImaginedVideo
 
@@ -106,3 +111,57 @@ class Critic(Protocol):
     """
 
     def judge(self, video: ImaginedVideo, observation: Observation) -> Verdict: ...
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """A joint model: it imagines and acts in one call, from what was seen so far."""
+
+    @property
+    def request(self) -> ViewRequest:
+        """Of all cameras that it was trained on."""
+        ...
+
+    def view(self, camera: str) -> ViewRequest:
+        """What it looks at where an episode is shown by this camera."""
+        ...
+
+    @property
+    def horizon(self) -> int:
+        """Actions predicted at once."""
+        ...
+
+    @property
+    def ahead(self) -> int:
+        """Steps to the frame that it imagines, 0 if it imagines none."""
+        ...
+
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """Steps of the frames that it looks at, from the present one; rising, the last is 0."""
+        ...
+
+    def predict(
+        self, history: Sequence[Observation], valid: Sequence[bool], generator: torch.Generator
+    ) -> Prediction:
+        """`valid` is False for a frame that stands in for one before the episode."""
+        ...
+
+
+@runtime_checkable
+class Foresight(Protocol):
+    """Tells in codes what happened in a clip, and draws what codes say will happen."""
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Of the key frames after the present one."""
+        ...
+
+    @property
+    def depth(self) -> bool:
+        """Whether drawing needs the depth of the present frame."""
+        ...
+
+    def codes_of(self, clip: Video) -> Int[np.ndarray, "t n"]: ...
+
+    def draw(self, now: Image, depth_m: Depth | None, codes: Int[np.ndarray, "t n"]) -> Video: ...

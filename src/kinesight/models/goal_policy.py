@@ -28,6 +28,7 @@ from kinesight.nn.imagenet import load_imagenet
 from kinesight.nn.layers import to_unit
 from kinesight.nn.masking import GREY, covered
 from kinesight.nn.objectives import objective, with_guidance
+from kinesight.nn.pictures import draw_shifts, shifted
 from kinesight.nn.unet1d import ActionUNet
 from kinesight.types.action import ActionChunk
 from kinesight.types.arrays import Image
@@ -185,7 +186,9 @@ class GoalPolicy(nn.Module):
         """Eq. 6 over actions inside the episode."""
         assert batch.actions is not None, "a training batch holds actions"
         assert batch.valid is not None, "a training batch says which actions lie inside the episode"
-        images = _random_shift(batch.images, self.config.shift, generator)
+        images = batch.images
+        if self.config.shift:
+            images = shifted(images, draw_shifts(len(images), self.config.shift, generator, images.device))
         images = to_unit(covered(images, self.config.mask_training, generator))
         images = _degrade_goals(images, self.config.goal_degradation, generator)
         images = _drop_goals(images, self.config.goal_dropout, generator)
@@ -260,23 +263,6 @@ class GoalPolicy(nn.Module):
 def _take(point: str) -> str:
     """Name in the batch of a scene's point."""
     return f"point.{point}"
-
-
-def _random_shift(
-    images: UInt8[Tensor, "b s y x 3"], most: int, generator: Generator
-) -> UInt8[Tensor, "b s y x 3"]:
-    """Shift every example's images alike by up to `most` pixels; the border is repeated."""
-    if not most:
-        return images
-    b, _, height, width, _ = images.shape
-    device = images.device
-    moves = torch.randint(-most, most + 1, (2, b, 1), generator=generator, device=device)
-    rows = (torch.arange(height, device=device) + moves[0]).clamp(0, height - 1)
-    columns = (torch.arange(width, device=device) + moves[1]).clamp(0, width - 1)
-    example = torch.arange(b, device=device)[:, None, None]
-    return (
-        images.transpose(1, 3).transpose(1, 2)[example, rows[:, :, None], columns[:, None, :]].movedim(3, 1)
-    )
 
 
 def _degrade_goals(

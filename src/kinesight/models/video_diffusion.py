@@ -29,6 +29,7 @@ from kinesight.nn.conditions import StateEncoder, TokenPool, WordEncoder
 from kinesight.nn.layers import LevelEmbedding, to_unit
 from kinesight.nn.masking import covered
 from kinesight.nn.objectives import objective, with_guidance
+from kinesight.nn.pictures import resized
 from kinesight.nn.video_unet import VideoUNet, coarsest_edge
 from kinesight.types.case import Case
 from kinesight.types.errors import UsageError, lookup
@@ -285,14 +286,14 @@ class VideoDiffusion(nn.Module):
         else:
             # Where something moved the small picture counts whole: its change alone, added to the sharp first
             # frame, would leave the outlines of what has gone.
-            moved = _resized(_moved(change), self.facts.image_size)
-            frames = torch.lerp(sharp, _resized(first + change, self.facts.image_size), moved)
+            moved = resized(_moved(change), self.facts.image_size)
+            frames = torch.lerp(sharp, resized(first + change, self.facts.image_size), moved)
         frames = (frames + 1) * 127.5
         return rearrange(frames, "b t c y x -> b t y x c").round().clamp(0, 255).to(torch.uint8)
 
     def _reduced(self, frames: UInt8[Tensor, "b t y x 3"]) -> Float[Tensor, "b t 3 h w"]:
         """At the size the network works at."""
-        return _resized(to_unit(frames), self.size)
+        return resized(to_unit(frames), self.size)
 
     def batch_from(self, observation: Observation, plan: SpatialPlan | None) -> VideoBatch:
         """The same batch as from the store: first frame, words, and the plan or the scene's points."""
@@ -321,11 +322,3 @@ def _moved(change: Float[Tensor, "b t c y x"]) -> Float[Tensor, "b t 1 y x"]:
     """How much a pixel or one beside it changes: 0 up to 5 %, 1 from 15 % of the full range on."""
     largest = F.max_pool2d(change.abs().amax(2), 3, stride=1, padding=1)[:, :, None]
     return ((largest - 0.1) / 0.2).clamp(0, 1)
-
-
-def _resized(frames: Float[Tensor, "b t c y x"], size: tuple[int, int]) -> Float[Tensor, "b t c h w"]:
-    """Anti-aliased where it gets smaller, smooth where it gets larger."""
-    if frames.shape[-2:] == size:
-        return frames
-    flat = F.interpolate(frames.flatten(0, 1), size, mode="bilinear", align_corners=False, antialias=True)
-    return flat.unflatten(0, frames.shape[:2])

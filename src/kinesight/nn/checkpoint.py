@@ -1,7 +1,8 @@
 """Tensors of a module on disk: safetensors, atomic, strict about names and shapes."""
 
+import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -32,6 +33,16 @@ def load_tensors(path: Path, device: torch.device | str = "cpu") -> dict[str, Te
         return load_file(path, device=str(device))
     except (OSError, SafetensorError) as error:
         raise DataError(f"{path}: not a readable safetensors file ({error})") from None
+
+
+def files_digest(files: Sequence[Path]) -> str:
+    """Start of the SHA-256 of files' names and contents."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.name.encode())
+        with open(file, "rb") as opened:
+            digest.update(hashlib.file_digest(opened, "sha256").digest())
+    return digest.hexdigest()[:12]
 
 
 @torch.no_grad()

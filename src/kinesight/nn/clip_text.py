@@ -5,7 +5,6 @@ tokeniser. Nothing is downloaded. The encoder is no part of the model that uses 
 folder and a hash of its files.
 """
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from kinesight.nn.checkpoint import files_digest
 from kinesight.types.errors import DataError, MissingDependency
 from kinesight.types.serial import parse_json
 
@@ -48,12 +48,7 @@ class ClipText:
 
     def digest(self) -> str:
         """Start of the SHA-256 of the folder's files."""
-        digest = hashlib.sha256()
-        for file in sorted({file for pattern in FILES for file in self.folder.glob(pattern)}):
-            digest.update(file.name.encode())
-            with open(file, "rb") as opened:
-                digest.update(hashlib.file_digest(opened, "sha256").digest())
-        return digest.hexdigest()[:12]
+        return files_digest(sorted({file for pattern in FILES for file in self.folder.glob(pattern)}))
 
 
 def _text_sizes(folder: Path) -> tuple[int, int]:

@@ -50,19 +50,24 @@ class _Residual(nn.Module):
         return F.silu(self.body(x) + self.skip(x))
 
 
+def stages(channels: int, width: int) -> tuple[nn.Module, ...]:
+    """Stem of stride 2 and three residual stages: an eighth of the edge, four times the width."""
+    return (
+        nn.Conv2d(channels, width, 5, stride=2, padding=2),
+        group_norm(width),
+        nn.SiLU(),
+        _Residual(width, width, 1),
+        _Residual(width, 2 * width, 2),
+        _Residual(2 * width, 4 * width, 2),
+    )
+
+
 class SmallCNN(nn.Module):
     """Stem of stride 2, three residual stages, spatial softmax beside a coarse map of what is there."""
 
     def __init__(self, channels: int, features: int, width: int = 32) -> None:
         super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(channels, width, 5, stride=2, padding=2),
-            group_norm(width),
-            nn.SiLU(),
-            _Residual(width, width, 1),
-            _Residual(width, 2 * width, 2),
-            _Residual(2 * width, 4 * width, 2),
-        )
+        self.body = nn.Sequential(*stages(channels, width))
         self.keypoints = nn.Sequential(nn.Conv2d(4 * width, 2 * width, 1), SpatialSoftmax())
         self.map = nn.Sequential(nn.Conv2d(4 * width, width // 2, 1), nn.SiLU(), nn.AdaptiveAvgPool2d(6))
         flat = 4 * width + (width // 2) * 36
@@ -101,3 +106,16 @@ ENCODERS: dict[str, Callable[[int, int], nn.Module]] = {
 def image_encoder(name: str, channels: int, features: int) -> nn.Module:
     """An encoder [b c y x] -> [b d] by name."""
     return lookup("image encoder", name, ENCODERS)(channels, features)
+
+
+class CnnTokens(nn.Module):
+    """The small CNN's stages, pooled to a grid of tokens: convolutions help a small transformer to see."""
+
+    def __init__(self, channels: int, features: int, grid: int, width: int = 32) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*stages(channels, width), nn.AdaptiveAvgPool2d(grid))
+        self.out = nn.Sequential(nn.LayerNorm(4 * width), nn.Linear(4 * width, features))
+
+    def forward(self, image: Float[Tensor, "b c y x"]) -> Float[Tensor, "b n d"]:
+        x = self.body(image.contiguous(memory_format=torch.channels_last))
+        return self.out(rearrange(x, "b c y x -> b (y x) c"))

@@ -25,6 +25,7 @@ from kinesight.nn.checkpoint import load_tensors
 from kinesight.nn.encoders import ResNet
 from kinesight.types.errors import DataError
 
+MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
 """Of ImageNet's colours, for pictures in [0, 1]."""
 LEFT_OUT = ("running_mean", "running_var", "num_batches_tracked")

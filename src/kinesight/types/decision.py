@@ -6,8 +6,26 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
+from kinesight.types.arrays import Video
 from kinesight.types.note import Note
 from kinesight.types.video import ImaginedVideo
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Rows of pictures that belong together, such as what happened above what was foreseen."""
+
+    steps: tuple[int, ...]
+    """Step of every column."""
+    rows: Mapping[str, Video]
+    """By caption, from the first column on; a row may be shorter than others."""
+
+    def __post_init__(self) -> None:
+        if not self.rows or max(map(len, self.rows.values())) > len(self.steps):
+            raise ValueError(
+                f"a comparison of {len(self.steps)} columns has rows of "
+                f"{[len(row) for row in self.rows.values()]} pictures"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +39,8 @@ class Event:
     """For subscribers that draw; not written to results."""
     values: Mapping[str, float] = field(default_factory=dict)
     """Numbers behind the reason, e.g. a judge's score and terms."""
+    comparison: Comparison | None = None
+    """For subscribers that draw; not written to results."""
 
 
 @dataclass(frozen=True, slots=True)

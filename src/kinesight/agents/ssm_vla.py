@@ -1,0 +1,175 @@
+"""The closed loop of SSM-VLA: look back, imagine, plan in codes and act in one call, then do it again.
+
+Every few steps the model is asked once; so many actions of its chunk are executed. Now and then a prediction
+is kept until its key frames have come. Then a comparison goes to the report: what happened, the imagined next
+frame, what the true codes say, what the predicted codes say, and the difference of the two (Fig. 6).
+"""
+
+from collections import deque
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from kinesight.agents.spatial_policy import Clock, case_generator
+from kinesight.interfaces.stages import Foresight, Predictor
+from kinesight.types.arrays import Image, Video
+from kinesight.types.case import Case
+from kinesight.types.decision import Comparison, Decision, Event
+from kinesight.types.errors import UsageError
+from kinesight.types.observation import Observation, ViewRequest
+from kinesight.types.prediction import Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class SsmVlaAgentConfig:
+    """Settings of the loop; the model has its own."""
+
+    execute: int = 4
+    """Actions of a chunk that are executed before the model is asked again."""
+    compare_every: int = 40
+    """Steps, at least, between two comparisons for the report; 0 makes none."""
+    noise_seed: int = 0
+    """Another one gives other draws of the actions in the same cases."""
+
+    def __post_init__(self) -> None:
+        if self.execute < 1 or min(self.compare_every, self.noise_seed) < 0:
+            raise UsageError(
+                f"execute must be at least 1, compare_every and noise_seed at least 0, got {self}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Foreseen:
+    """A prediction that is waiting for what will really happen."""
+
+    observation: Observation
+    prediction: Prediction
+
+
+class SsmVlaAgent:
+    """An `Agent` made of a joint model and, to show what its latent plan means, a LAM."""
+
+    def __init__(
+        self, config: SsmVlaAgentConfig, model: Predictor, foresight: Foresight | None = None
+    ) -> None:
+        if config.execute > model.horizon:
+            raise UsageError(
+                f"execute is {config.execute}, but the model predicts {model.horizon} actions at once"
+            )
+        self.config = config
+        self.model = model
+        self.foresight = foresight
+        shown = foresight.steps if foresight else ()
+        self._shown = tuple(sorted({*shown, *((model.ahead,) if model.ahead else ())}))
+
+    @property
+    def privileged(self) -> tuple[str, ...]:
+        return self.model.request.privileged
+
+    def reset(self, case: Case) -> None:
+        self._case = case
+        self._generator = case_generator(case, self.config.noise_seed)
+        self._chunk: deque[Float[np.ndarray, "a"]] = deque()
+        self._seen: dict[int, Observation] = {}
+        self._step = 0
+        self._foreseen: _Foreseen | None = None
+        self._compared = -self.config.compare_every
+
+    def request(self) -> ViewRequest:
+        """Nothing at steps that no decision will look back at and no comparison waits for."""
+        execute, waiting = self.config.execute, self._waiting()
+        used = any((self._step - back) % execute == 0 for back in self.model.offsets)
+        if not used and self._step not in waiting:
+            return ViewRequest()
+        view = self.model.view(self._case.camera)
+        return replace(view, depth=self._due() and self.foresight is not None and self.foresight.depth)
+
+    def act(self, observation: Observation) -> Decision:
+        clock, events = Clock(), []
+        if observation.views:
+            self._seen[self._step] = observation
+        if self._foreseen is not None and self._step == self._waiting()[-1]:
+            with clock.stage("compare"):
+                events.append(self._compare(self._foreseen))
+            self._foreseen = None
+        if not self._chunk:
+            with clock.stage("act"):
+                prediction = self._predict()
+            self._chunk.extend(prediction.chunk.actions[: self.config.execute])
+            if self._due():
+                self._foreseen, self._compared = _Foreseen(observation, prediction), self._step
+        self._forget()
+        self._step += 1
+        return Decision(self._chunk.popleft(), tuple(events), clock.seconds)
+
+    def _predict(self) -> Prediction:
+        """The first frame stands in for those before it, as in training."""
+        wanted = [self._step + back for back in self.model.offsets]
+        history = [self._seen[max(step, 0)] for step in wanted]
+        return self.model.predict(history, [step >= 0 for step in wanted], self._generator)
+
+    def _due(self) -> bool:
+        """Whether a prediction that is made now will be compared."""
+        every = self.config.compare_every
+        free = self._foreseen is None or self._step == self._waiting()[-1]
+        decides = self._step % self.config.execute == 0
+        return bool(every and self._shown and free and decides and self._step >= self._compared + every)
+
+    def _waiting(self) -> tuple[int, ...]:
+        """Steps that the open comparison wants to see."""
+        if self._foreseen is None:
+            return ()
+        return tuple(self._compared + step for step in self._shown)
+
+    def _forget(self) -> None:
+        """What neither a later decision nor the open comparison can ask for."""
+        oldest = self._step + 1 + self.model.offsets[0]
+        if self._foreseen is not None:
+            oldest = min(oldest, self._compared)
+        # Frame 0 stands in for those before it as long as there are any.
+        self._seen = {step: seen for step, seen in self._seen.items() if step >= max(oldest, 0)}
+
+    def _compare(self, foreseen: _Foreseen) -> Event:
+        """What was predicted, beside what came."""
+        begun, prediction = self._compared, foreseen.prediction
+        now = self._picture(begun)
+        rows: dict[str, Video] = {
+            "real": np.stack([now, *(self._picture(begun + step) for step in self._shown)])
+        }
+        values: dict[str, float] = {}
+        reason = f"predicted at step {begun}"
+        if prediction.video is not None:
+            imagined, real = prediction.video.frames[0], self._picture(begun + self.model.ahead)
+            rows["imagined"] = np.stack([now, imagined])
+            values["frame_error"] = _difference(imagined, real)
+            values["copy_error"] = _difference(now, real)
+            off, still = values["frame_error"], values["copy_error"]
+            reason += f", next frame off by {off:.4f}, the present one by {still:.4f}"
+        if prediction.latents is not None and self.foresight is not None:
+            clip = np.stack([now, *(self._picture(begun + step) for step in self.foresight.steps)])
+            true = self.foresight.codes_of(clip)
+            depth_m = foreseen.observation.views[self._case.camera].depth_m
+            from_true = self.foresight.draw(now, depth_m, true)
+            from_predicted = self.foresight.draw(now, depth_m, prediction.latents)
+            rows["true codes"] = np.concatenate([now[None], from_true])
+            rows["predicted codes"] = np.concatenate([now[None], from_predicted])
+            rows["difference"] = np.concatenate([np.zeros_like(now[None]), _apart(from_true, from_predicted)])
+            values["codes_right"] = float((true == prediction.latents).mean())
+            reason += f", {(true == prediction.latents).sum()} of {true.size} codes right"
+        steps = (begun, *(begun + step for step in self._shown))
+        return Event(self._step, "foresight", reason, values=values, comparison=Comparison(steps, rows))
+
+    def _picture(self, step: int) -> Image:
+        rgb = self._seen[step].views[self._case.camera].rgb
+        assert rgb is not None, "asked for"
+        return rgb
+
+
+def _difference(a: Image, b: Image) -> float:
+    """Mean absolute difference, of the full range."""
+    return float(np.abs(a.astype(np.float64) - b).mean() / 255)
+
+
+def _apart(a: Video, b: Video) -> Video:
+    return np.abs(a.astype(np.int16) - b).astype(np.uint8)

@@ -1,0 +1,40 @@
+"""What is measured of a stage while it trains, beside its losses."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import nn
+
+from kinesight.data.windows import WindowSource
+from kinesight.models.latent_actions import LatentActions
+from kinesight.training.config import TrainingConfig
+from kinesight.training.loop import Probe
+
+EXAMPLES = 128
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HorizonProbe:
+    """By horizon: how much of the codebook is used, and what its codes draw, on training examples."""
+
+    source: WindowSource
+    every: int
+
+    def __call__(self, model: nn.Module, step: int) -> Mapping[str, float]:
+        assert isinstance(model, LatentActions), "made for one"
+        windows = self.source.batch((0,), EXAMPLES)
+        found = {}
+        for horizon in model.measure(model.collate("latent", windows)):
+            for name in ("perplexity", "used", "error", "copy_error"):
+                found[f"{name}/{horizon.steps}"] = float(getattr(horizon, name))
+        # Where nothing moves there is no error to tell of.
+        return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def stage_probes(
+    model: nn.Module, sources: Mapping[str, WindowSource], training: TrainingConfig
+) -> tuple[Probe, ...]:
+    if isinstance(model, LatentActions):
+        return (HorizonProbe(sources[model.config.source], training.save_every),)
+    return ()

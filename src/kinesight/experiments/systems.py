@@ -1,0 +1,62 @@
+"""The systems that a recipe can be of, told by its agent's settings: how a trained run becomes an agent.
+
+Another system is one file with such a function and one line here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kinesight.agents.spatial_policy import SpatialPolicyConfig
+from kinesight.agents.ssm_vla import SsmVlaAgentConfig
+from kinesight.experiments import spatial_policy, ssm_vla
+from kinesight.experiments.recipe import Recipe
+from kinesight.experiments.runs import Run
+from kinesight.experiments.spatial_policy import Goals
+from kinesight.interfaces.agent import Agent
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """One method."""
+
+    name: str
+    make_agent: Callable[[Run, Goals, Path | None], Agent]
+    """(run, where goals come from, expert episodes of the same cases) -> the agent or a control of it."""
+    rows: Mapping[str, Callable[[Recipe], tuple[str, ...]]]
+    """Row of a results table that is made of this system's stages -> the trained stages that it uses."""
+    plans: bool
+    """Whether its data need hindsight plans."""
+
+
+def _stages(*names: str) -> Callable[[Recipe], tuple[str, ...]]:
+    return lambda recipe: names
+
+
+SYSTEMS: dict[type, System] = {
+    SpatialPolicyConfig: System(
+        "Spatial Policy",
+        spatial_policy.make_agent,
+        {
+            "agent": _stages(spatial_policy.IMAGINER, spatial_policy.POLICY),
+            "no goal": _stages(spatial_policy.POLICY),
+            "shuffled goals": _stages(spatial_policy.POLICY),
+            "oracle goals": _stages(spatial_policy.POLICY),
+            "avdc": _stages(spatial_policy.IMAGINER),
+            "avdc-replan": _stages(spatial_policy.IMAGINER),
+            "avdc oracle": _stages(),
+            "avdc-replan oracle": _stages(),
+        },
+        plans=True,
+    ),
+    SsmVlaAgentConfig: System(
+        "SSM-VLA",
+        ssm_vla.make_agent,
+        {"agent": ssm_vla.used_stages, "instruction-blind": ssm_vla.used_stages},
+        plans=False,
+    ),
+}
+
+
+def system_of(recipe: Recipe) -> System:
+    return SYSTEMS[type(recipe.agent)]

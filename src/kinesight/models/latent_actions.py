@@ -1,0 +1,333 @@
+"""Farsighted-LAM (SSM-VLA, section III-A, Eq. 1-6): what happens in a video, as a few codes a key frame.
+
+Frozen features of the present frame and of N later ones, with learned queries beside every frame, pass a
+transformer over space and, causally, over time: the codes of frame k know frames 0 ... k (Eq. 1) and are
+looked up in a codebook (Eq. 2). A decoder that sees nothing but the present RGB-D frame and the codes of one
+later frame draws that frame (Eq. 3). No action is read: video alone trains it.
+
+Where paper and published code disagree, this follows the paper: see docs/methods/ssm_vla.md.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from einops import rearrange, repeat
+from jaxtyping import Bool, Float, Int, UInt8, UInt16
+from torch import Generator, Tensor, nn
+
+from kinesight.data.windows import from_observations
+from kinesight.interfaces.model import Stream, Windows
+from kinesight.models.masked_autoencoder import MaskedAutoencoder
+from kinesight.nn.dinov2 import DinoV2
+from kinesight.nn.layers import to_unit
+from kinesight.nn.perceptual import Perceptual
+from kinesight.nn.pictures import draw_shifts, metres, resized, shifted
+from kinesight.nn.quantiser import Quantiser, perplexity
+from kinesight.nn.rgbd import FrameHead, Frames, colour_error, depth_error, moving, moving_error, pasted
+from kinesight.nn.transformer import Block, SpaceTimeBlock, learned
+from kinesight.nn.vit import VitConfig, as_patches, patch_grid
+from kinesight.types.arrays import Depth, Image, Video
+from kinesight.types.errors import DataError, UsageError
+from kinesight.types.facts import DataFacts
+from kinesight.types.observation import Observation, ViewRequest
+from kinesight.types.windows import Offsets, Take, WindowSpec
+
+
+@dataclass(frozen=True, slots=True)
+class LatentActionsConfig:
+    """Sizes, data and loss weights."""
+
+    source: str = "demos"
+    batch_size: int = 16
+    frames: int = 3
+    """N, later key frames."""
+    gap: int = 4
+    """Steps from one key frame to the next."""
+    tokens: int = 4
+    """Codes a key frame."""
+    codes: int = 32
+    """Size of the codebook."""
+    code_features: int = 8
+    size: int = 64
+    """Edge at which frames are looked at and drawn [px]; 0 for the data's own."""
+    vit: VitConfig = field(default_factory=VitConfig)
+    """Of the stage that taught the frozen features."""
+    dinov2: str = ""
+    """Folder of a frozen DINOv2 (extra "hub") that takes the place of `vit` and its stage."""
+    features: int = 128
+    heads: int = 4
+    encoder_blocks: int = 3
+    decoder_blocks: int = 3
+    patch: int = 8
+    """Edge of the decoder's patches [px]."""
+    depth: bool = True
+    """Whether depth is seen and predicted; needs recorded or aligned depth."""
+    depth_weight: float = 0.01
+    """λ_d of Eq. 6."""
+    commitment: float = 0.01
+    """Weight of the commitment, which the paper does not give. The error of colours is a mean over pixels,
+    most of which do not move: a larger weight makes codes that are tidy and say nothing."""
+    perceptual: str = ""
+    """Weights file of torchvision's VGG-16 for the perceptual term of Eq. 4; "" leaves the term out."""
+    shift: int = 4
+    """Random shift of all frames of an example in training [px]."""
+
+    def __post_init__(self) -> None:
+        for name in ("frames", "gap", "tokens", "code_features", "encoder_blocks", "decoder_blocks"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.codes < 2:
+            raise UsageError(f"a codebook needs at least 2 codes, got {self.codes}")
+
+    def build(self, facts: DataFacts) -> "LatentActions":
+        return LatentActions(self, facts)
+
+
+@dataclass(frozen=True, slots=True)
+class LatentBatch:
+    """The present frame and N later ones."""
+
+    rgb: UInt8[Tensor, "b t y x 3"]
+    valid: Bool[Tensor, "b t"]
+    """Whether a frame lies inside the episode."""
+    depth_mm: UInt16[Tensor, "b t y x"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """How good the codes of one key frame are, over a batch."""
+
+    steps: int
+    """From the present frame."""
+    perplexity: float
+    used: int
+    """Codes that occur at all."""
+    error: float
+    """Mean absolute error of the drawn frame where something moves, of the full range."""
+    copy_error: float
+    """The same for the present frame, repeated."""
+
+
+class LatentActions(nn.Module):
+    """Video -> codes, and back."""
+
+    def __init__(self, config: LatentActionsConfig, facts: DataFacts) -> None:
+        super().__init__()
+        self.config, self.facts = config, facts
+        self.size = (config.size, config.size) if config.size else facts.image_size
+        rule = Offsets(tuple(k * config.gap for k in range(config.frames + 1)))
+        takes = {"rgb": Take("rgb.{camera}", rule)}
+        if config.depth:
+            takes["depth_mm"] = Take("depth_mm.{camera}", rule)
+        self.spec = WindowSpec(takes)
+        self.streams = {"latent": Stream(config.source, self.spec, config.batch_size)}
+        self.loss_weights: Mapping[str, float] = {
+            "rgb": 1.0,
+            "commitment": config.commitment,
+            **({"depth": config.depth_weight} if config.depth else {}),
+            **({"perceptual": 1.0} if config.perceptual else {}),
+        }
+        self.perceptual = Perceptual(config.perceptual) if config.perceptual else None
+        self.dino = DinoV2(config.dinov2) if config.dinov2 else None
+        self.vit = None if self.dino else config.vit.build(self.size).requires_grad_(False)
+        seen = self.dino or self.vit
+        assert seen is not None, "one of the two is there"
+
+        d = config.features
+        self.inputs = nn.Sequential(nn.LayerNorm(seen.features), nn.Linear(seen.features, d))
+        self.place = learned(seen.tokens, d)
+        self.time = learned(config.frames + 1, 1, d)
+        self.queries = learned(config.frames + 1, config.tokens, d)
+        self.encoder = nn.ModuleList(SpaceTimeBlock(d, config.heads) for _ in range(config.encoder_blocks))
+        self.down = nn.Sequential(nn.LayerNorm(d), nn.Linear(d, config.code_features))
+        self.quantiser = Quantiser(config.codes, config.code_features)
+
+        grid = patch_grid(self.size, config.patch)
+        self.patches = nn.Linear((4 if config.depth else 3) * config.patch**2, d)
+        self.position = learned(grid[0] * grid[1], d)
+        self.up = nn.Linear(config.code_features, d)
+        self.code_place = learned(config.tokens, d)
+        self.decoder = nn.ModuleList(Block(d, config.heads) for _ in range(config.decoder_blocks))
+        self.head = FrameHead(d, config.patch, grid, config.depth)
+
+    # Training
+
+    @property
+    def wants_teacher(self) -> bool:
+        return self.vit is not None
+
+    def adopt(self, teacher: nn.Module) -> None:
+        """Take over the frozen features of a masked autoencoder."""
+        assert self.vit is not None, "asked only if a teacher is wanted"
+        if not isinstance(teacher, MaskedAutoencoder):
+            raise UsageError(f"the features come from a MaskedAutoencoder, got a {type(teacher).__name__}")
+        if (teacher.config.vit, teacher.size) != (self.config.vit, self.size):
+            raise DataError(
+                f"the features were trained as {teacher.config.vit} on "
+                f"{teacher.size[0]} x {teacher.size[1]} px, the latent actions expect {self.config.vit} on "
+                f"{self.size[0]} x {self.size[1]} px"
+            )
+        self.vit.load_state_dict(teacher.vit.state_dict())
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        return [{"params": [p for p in self.parameters() if p.requires_grad]}]
+
+    def load_pretrained(self) -> Mapping[str, str]:
+        return {}
+
+    def frozen(self) -> Mapping[str, str]:
+        parts = {self.config.dinov2: self.dino, self.config.perceptual: self.perceptual}
+        return {path: part.digest() for path, part in parts.items() if part is not None}
+
+    def collate(self, stream: str, windows: Windows) -> LatentBatch:
+        return LatentBatch(windows.values["rgb"], windows.valid["rgb"], windows.values.get("depth_mm"))
+
+    def loss(self, stream: str, batch: LatentBatch, generator: Generator) -> dict[str, Float[Tensor, "b"]]:
+        """Eq. 4-6: sums over the later frames that lie inside the episode."""
+        moves = draw_shifts(len(batch.rgb), self.config.shift, generator, batch.rgb.device)
+        depth_mm = None if batch.depth_mm is None else shifted(batch.depth_mm.to(torch.int32), moves)
+        rgb, depth_m = self._pictures(shifted(batch.rgb, moves), depth_mm)
+        inside = batch.valid[:, 1:]
+        vectors = self._encode(rgb)
+        quantised = self.quantiser(
+            rearrange(vectors, "b t n e -> (b t) n e"),
+            repeat(inside, "b t -> (b t) n", n=self.config.tokens),
+            generator,
+        )
+        drawn = self._decode(rgb[:, 0], None if depth_m is None else depth_m[:, 0], quantised.vectors)
+        later = rgb[:, 1:].flatten(0, 1)
+        terms = {"rgb": colour_error(drawn.rgb, later), "commitment": quantised.commitment.mean(-1)}
+        if depth_m is not None:
+            assert drawn.depth_m is not None, "the head was built with depth"
+            terms["depth"] = depth_error(drawn.depth_m, depth_m[:, 1:].flatten(0, 1), later)
+        if self.perceptual is not None:
+            terms["perceptual"] = self.perceptual(drawn.rgb, later)
+        shape = inside.shape
+        return {name: (value.float().view(shape) * inside).sum(1) for name, value in terms.items()}
+
+    def _pictures(
+        self, rgb: UInt8[Tensor, "b t y x 3"], depth_mm: Tensor | None
+    ) -> tuple[Float[Tensor, "b t 3 h w"], Float[Tensor, "b t 1 h w"] | None]:
+        """Colours in [0, 1] and depth in metres, at the size that the network works at."""
+        colours = (resized(to_unit(rgb), self.size) + 1) / 2
+        return colours, metres(depth_mm, self.size) if self.config.depth and depth_mm is not None else None
+
+    def _encode(self, rgb: Float[Tensor, "b t 3 h w"]) -> Float[Tensor, "b k n e"]:
+        """Eq. 1: vectors of the later frames' codes, before they are looked up."""
+        frames = rgb.shape[1]
+        x = self.inputs(self._features(rgb)) + self.place
+        queries = self.queries[:frames].to(x.dtype).expand(len(x), -1, -1, -1)
+        x = torch.cat([queries, x], dim=2) + self.time[:frames]
+        for block in self.encoder:
+            x = block(x)
+        return self.down(x[:, 1:, : self.config.tokens])
+
+    @torch.no_grad()
+    def _features(self, rgb: Float[Tensor, "b t 3 h w"]) -> Float[Tensor, "b t n d"]:
+        see = self.dino or self.vit
+        assert see is not None, "one of the two is there"
+        return see(2 * rgb.flatten(0, 1) - 1).unflatten(0, rgb.shape[:2])
+
+    def _decode(
+        self,
+        rgb: Float[Tensor, "b 3 h w"],
+        depth_m: Float[Tensor, "b 1 h w"] | None,
+        vectors: Float[Tensor, "m n e"],
+    ) -> Frames:
+        """Eq. 3: m / b frames for each known one, every one from its own codes alone."""
+        each = len(vectors) // len(rgb)
+        rgb = rgb.repeat_interleave(each, 0)
+        if depth_m is not None:
+            depth_m = depth_m.repeat_interleave(each, 0)
+        known = 2 * rgb - 1 if depth_m is None else torch.cat([2 * rgb - 1, depth_m / 2], dim=1)
+        tokens = self.patches(as_patches(known, self.config.patch)) + self.position
+        codes = self.up(vectors) + self.code_place
+        x = torch.cat([codes, tokens], dim=1)
+        for block in self.decoder:
+            x = block(x)
+        return self.head(x[:, self.config.tokens :], rgb, depth_m)
+
+    # Use
+
+    @property
+    def request(self) -> ViewRequest:
+        return replace(self.facts.request, depth=self.config.depth)
+
+    @torch.inference_mode()
+    def codes(self, rgb: UInt8[Tensor, "b t y x 3"]) -> Int[Tensor, "b k n"]:
+        """Codes of the later frames of clips of the present frame and up to N later ones."""
+        with torch.autocast(rgb.device.type, enabled=False):
+            vectors = self._encode(self._pictures(rgb, None)[0])
+            return self.quantiser.nearest(nn.functional.normalize(vectors.float(), dim=-1))
+
+    @torch.inference_mode()
+    def decode(
+        self,
+        rgb: UInt8[Tensor, "b y x 3"],
+        depth_mm: UInt16[Tensor, "b y x"] | None,
+        codes: Int[Tensor, "b k n"],
+    ) -> Frames:
+        """The k frames that follow on each known one, at the network's size."""
+        colours, depth_m = self._pictures(rgb[:, None], None if depth_mm is None else depth_mm[:, None])
+        if self.config.depth and depth_m is None:
+            raise UsageError("these latent actions were trained on RGB-D; decoding needs the present depth")
+        vectors = self.quantiser.embed(codes).flatten(0, 1)
+        return self._decode(colours[:, 0], None if depth_m is None else depth_m[:, 0], vectors)
+
+    def batch_from(
+        self, observations: Sequence[Observation], valid: Sequence[bool] | None = None
+    ) -> LatentBatch:
+        """The same batch as from the store, of the present frame and N later ones."""
+        (camera,) = observations[0].views
+        marks = {} if valid is None else dict.fromkeys(self.spec.takes, valid)
+        frames = dict.fromkeys(self.spec.takes, observations)
+        windows = from_observations(frames, self.spec, camera, marks, self.place.device)
+        return self.collate("latent", windows)
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        return tuple((k + 1) * self.config.gap for k in range(self.config.frames))
+
+    @property
+    def depth(self) -> bool:
+        return self.config.depth
+
+    def codes_of(self, clip: Video) -> Int[np.ndarray, "k n"]:
+        """What really happened, in codes."""
+        return self.codes(torch.from_numpy(clip.copy())[None].to(self.place.device))[0].cpu().numpy()
+
+    def draw(self, now: Image, depth_m: Depth | None, codes: Int[np.ndarray, "k n"]) -> Video:
+        """What codes say will happen, at the size of the picture that is known."""
+        device = self.place.device
+        rgb = torch.from_numpy(now.copy())[None].to(device)
+        depth_mm = None
+        if depth_m is not None:
+            depth_mm = torch.from_numpy(np.rint(1000 * depth_m).astype(np.uint16))[None].to(device)
+        frames = self.decode(rgb, depth_mm, torch.from_numpy(codes)[None].to(device))
+        return pasted(now, frames)
+
+    @torch.inference_mode()
+    def measure(self, batch: LatentBatch) -> tuple[Horizon, ...]:
+        """By horizon: use of the codebook, and error against repeating the present frame."""
+        codes = self.codes(batch.rgb)
+        drawn = self.decode(batch.rgb[:, 0], None if batch.depth_mm is None else batch.depth_mm[:, 0], codes)
+        rgb = self._pictures(batch.rgb, None)[0]
+        predicted = drawn.rgb.unflatten(0, codes.shape[:2])
+        found = []
+        for k in range(self.config.frames):
+            inside = batch.valid[:, k + 1]
+            now, later = rgb[inside, 0], rgb[inside, k + 1]
+            region, used = moving(now, later), codes[inside, k]
+            found.append(
+                Horizon(
+                    steps=(k + 1) * self.config.gap,
+                    perplexity=perplexity(used, self.config.codes) if len(used) else 0.0,
+                    used=len(used.unique()),
+                    error=moving_error(predicted[inside, k], later, region),
+                    copy_error=moving_error(now, later, region),
+                )
+            )
+        return tuple(found)

@@ -1,0 +1,67 @@
+"""Frozen DINOv2 features from a local folder (Oquab et al., 2024; Farsighted-LAM's image encoder).
+
+The folder holds what transformers' `save_pretrained` writes for a DINOv2 model, with registers or without.
+Nothing is downloaded. The encoder is no part of the model that uses it: checkpoints name its folder and a
+hash of its files.
+"""
+
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from kinesight.nn.checkpoint import files_digest
+from kinesight.nn.imagenet import DEVIATION, MEAN
+from kinesight.nn.pictures import resized
+from kinesight.types.errors import DataError, MissingDependency
+
+FILES = ("*.safetensors", "*.bin", "*.json")
+"""What decides the features: weights and configuration."""
+EDGE = 224
+"""Pictures are looked at in this size [px], as in the paper's code."""
+
+
+class DinoV2:
+    """Pictures -> one token a patch; class and register tokens are left out."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
+        self._model = _load(self.folder)
+        config = self._model.config
+        self.features: int = config.hidden_size
+        self.tokens: int = (EDGE // config.patch_size) ** 2
+        self._others = 1 + getattr(config, "num_register_tokens", 0)
+
+    @torch.no_grad()
+    def __call__(self, pictures: Float[Tensor, "b 3 y x"]) -> Float[Tensor, "b n d"]:
+        """Of pictures in [-1, 1]."""
+        self._model.to(pictures.device)
+        mean, deviation = (
+            torch.tensor(each, device=pictures.device).view(3, 1, 1) for each in (MEAN, DEVIATION)
+        )
+        large = resized(pictures[:, None], (EDGE, EDGE))[:, 0]
+        states = self._model(pixel_values=((large + 1) / 2 - mean) / deviation).last_hidden_state
+        return states[:, self._others :].float()
+
+    def digest(self) -> str:
+        """Start of the SHA-256 of the folder's files."""
+        return files_digest(sorted({file for pattern in FILES for file in self.folder.glob(pattern)}))
+
+
+def _load(folder: Path):  # the types are those of an optional package
+    if not (folder / "config.json").exists():
+        raise DataError(f"{folder}: no DINOv2 here (config.json is missing)")
+    try:
+        from transformers import AutoModel  # pyright: ignore[reportMissingImports]
+        from transformers.utils import logging  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise MissingDependency("DINOv2 needs the extra hub: pip install kinesight[hub]") from None
+    logging.disable_progress_bar()
+    try:
+        model = AutoModel.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{folder}: not a DINOv2 that transformers can read ({error})") from None
+    if not model.config.model_type.startswith("dinov2"):
+        raise DataError(f"{folder}: holds a {model.config.model_type}, not a DINOv2")
+    return model.eval().requires_grad_(False)

@@ -1,0 +1,69 @@
+"""A perceptual distance of pictures: features of a frozen VGG-16 from a local weights file.
+
+It is LPIPS (Zhang et al., 2018) without the weights that were learned on top of the features: every layer
+counts alike. Unlike in the code published with Farsighted-LAM, gradients flow to the predicted picture.
+"""
+
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from kinesight.nn.checkpoint import files_digest
+from kinesight.nn.imagenet import DEVIATION, MEAN
+from kinesight.types.errors import DataError
+
+LAYERS = (3, 8, 15, 22, 29)
+"""The last activation of each of the five stages."""
+
+
+class Perceptual:
+    """Distance of two pictures in [0, 1]; no part of the model that uses it."""
+
+    def __init__(self, weights: str) -> None:
+        self.file = Path(weights)
+        self._trunk = _load(self.file)
+
+    def __call__(
+        self, predicted: Float[Tensor, "b 3 y x"], wanted: Float[Tensor, "b 3 y x"]
+    ) -> Float[Tensor, "b"]:
+        self._trunk.to(predicted.device)
+        total = predicted.new_zeros(len(predicted))
+        a, b = self._normal(predicted), self._normal(wanted)
+        for place, layer in enumerate(self._trunk):
+            a, b = layer(a), layer(b)
+            if place in LAYERS:
+                difference = F.normalize(a.float(), dim=1) - F.normalize(b.float(), dim=1)
+                total = total + difference.square().sum(1).mean((1, 2))
+        return total
+
+    def _normal(self, pictures: Tensor) -> Tensor:
+        mean, deviation = (
+            torch.tensor(each, device=pictures.device).view(3, 1, 1) for each in (MEAN, DEVIATION)
+        )
+        return (pictures - mean) / deviation
+
+    def digest(self) -> str:
+        """Start of the SHA-256 of the file."""
+        return files_digest([self.file])
+
+
+def _load(file: Path) -> nn.Sequential:
+    from torchvision.models.vgg import cfgs, make_layers
+
+    # Not in place: the activations before are compared too.
+    trunk = make_layers(cfgs["D"])
+    for layer in trunk:
+        if isinstance(layer, nn.ReLU):
+            layer.inplace = False
+    try:
+        tensors = torch.load(file, map_location="cpu", weights_only=True)
+        own = {
+            name.removeprefix("features."): t for name, t in tensors.items() if name.startswith("features.")
+        }
+        trunk.load_state_dict(own)
+    except (OSError, RuntimeError, AttributeError, EOFError) as error:
+        raise DataError(f"{file}: not a weights file of torchvision's VGG-16 ({error})") from None
+    return trunk.eval().requires_grad_(False)

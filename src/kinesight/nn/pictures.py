@@ -1,0 +1,42 @@
+"""Pictures and depth on their way into a network: random shifts, other sizes, metres."""
+
+import torch
+from jaxtyping import Float, Int, Integer, Shaped
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+
+def draw_shifts(count: int, most: int, generator: Generator, device: torch.device) -> Int[Tensor, "2 b"]:
+    """Rows and columns by which every example's pictures move, up to `most` pixels."""
+    return torch.randint(-most, most + 1, (2, count), generator=generator, device=generator.device).to(device)
+
+
+def shifted(
+    pictures: Shaped[Tensor, "b t y x ..."], moves: Int[Tensor, "2 b"]
+) -> Shaped[Tensor, "b t y x ..."]:
+    """Every example's pictures moved alike; the border is repeated."""
+    b, _, height, width = pictures.shape[:4]
+    rows = (torch.arange(height, device=moves.device) + moves[0][:, None]).clamp(0, height - 1)
+    columns = (torch.arange(width, device=moves.device) + moves[1][:, None]).clamp(0, width - 1)
+    example = torch.arange(b, device=moves.device)[:, None, None]
+    by_pixel = pictures.transpose(1, 3).transpose(1, 2)
+    return by_pixel[example, rows[:, :, None], columns[:, None, :]].movedim(3, 1)
+
+
+def resized(frames: Float[Tensor, "b t c y x"], size: tuple[int, int]) -> Float[Tensor, "b t c h w"]:
+    """Anti-aliased where it gets smaller, smooth where it gets larger."""
+    if frames.shape[-2:] == size:
+        return frames
+    flat = F.interpolate(frames.flatten(0, 1), size, mode="bilinear", align_corners=False, antialias=True)
+    return flat.unflatten(0, frames.shape[:2])
+
+
+def metres(depth_mm: Integer[Tensor, "b t y x"], size: tuple[int, int]) -> Float[Tensor, "b t 1 h w"]:
+    """Stored depth in metres at another size, 0 where it is invalid.
+
+    The nearest pixel is taken: a mean over an edge, or over a hole, is a depth that is nowhere.
+    """
+    depth_m = depth_mm.to(torch.float32) / 1000
+    if depth_m.shape[-2:] != size:
+        depth_m = F.interpolate(depth_m, size, mode="nearest-exact")
+    return depth_m[:, :, None]
