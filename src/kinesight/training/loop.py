@@ -42,7 +42,8 @@ class Interrupted(KinesightError):
 class Probe(Protocol):
     """A measurement while training: every `every` steps, on the averaged weights."""
 
-    every: int
+    @property
+    def every(self) -> int: ...
 
     def __call__(self, model: nn.Module, step: int) -> Mapping[str, float]: ...
 
