@@ -108,8 +108,8 @@ def fit_steps(run: Run, store: EpisodeStore) -> None:
         for stage in recipe.stages:
             if stage.teacher:
                 raise UsageError(
-                    f"training_minutes cannot be kept where {stage.name} learns from {stage.teacher}, which has to "
-                    "be trained before a step can be timed; leave it at 0"
+                    f"training_minutes cannot be kept where {stage.name} learns from {stage.teacher}, which "
+                    "has to be trained before a step can be timed; leave it at 0"
                 )
             # What it begins from does not change how long a step takes.
             alone = replace(stage, needs="")
