@@ -17,6 +17,7 @@ def collect(
     segmentation: bool = False,
     full_view: bool = False,
     starts: Names = "standard,shifted",
+    split: Name = "train",
     noise_std: float = 0.0,
     recovery: Names = "none",
     hold_steps: int = 0,
@@ -36,6 +37,7 @@ def collect(
         segmentation: record segmentation
         full_view: the cameras' whole view instead of the task's crop window
         starts: standard, shifted or both, dealt to the seeds of a task in turn
+        split: from what the cases are drawn (see kinesight list)
         noise_std: noise on the executed actions; the labels stay the expert's
         recovery: push, slip, stop: disturb the expert and record its correction; none stays plain
         hold_steps: steps kept after the first success
@@ -65,6 +67,7 @@ def collect(
         hold_steps=hold_steps,
         first_seed=first_seed,
         fps=envs.fps(env),
+        split=split,
     )
     store = collect_episodes(config, out, workers or processes(), arguments.command())
     failed = sum(len(seeds) for seeds in store.info.failed.values())

@@ -16,10 +16,11 @@ def evaluate(
     seeds: Annotated[str, shown("0-24", RECIPES)] = "",
     cameras: Annotated[str, shown("A,B,…", RECIPES)] = "",
     start: Annotated[str, shown("standard|shifted", RECIPES)] = "",
+    split: Annotated[str, shown("NAME", RECIPES)] = "",
     rows: Annotated[str, shown("A,B,…", "the agent alone")] = "",
     limit: Annotated[int, shown("N", RECIPES)] = 0,
     workers: Workers = 0,
-    out: Annotated[Path | None, shown("DIR", "RUN/eval/START")] = None,
+    out: Annotated[Path | None, shown("DIR", "RUN/eval/START or RUN/eval/START-SPLIT")] = None,
     planner: Annotated[str, shown("NAME", RECIPES)] = "",
     judge: Annotated[str, shown("chat|none", RECIPES)] = "",
     chat_model: Annotated[str, shown("NAME", "none is asked")] = "",
@@ -35,6 +36,7 @@ def evaluate(
         seeds: layouts, also written 3 or 0-4,7
         cameras: views, one episode each
         start: whether a constant action moves the arm away before the agent takes over
+        split: from what the cases are drawn (see kinesight list)
         rows: controls to measure on the same cases (see kinesight list), "all" for every one
         limit: steps of an episode
         workers: processes
@@ -71,9 +73,11 @@ def evaluate(
         arguments.seeds(seeds) if seeds else (),
         arguments.names(cameras) if cameras else (),
         start,
+        split,
     )
     chosen = table_rows(arguments.names(rows) if rows else (), opened.recipe)
-    folder = out or run / "eval" / cases[0].start
+    kept_back = cases[0].split not in ("", "train")
+    folder = out or run / "eval" / (f"{cases[0].start}-{cases[0].split}" if kept_back else cases[0].start)
     steps = limit or opened.recipe.evaluation.limit
     command = arguments.command()
     found = run_rows(opened, chosen, cases, folder, workers or processes(), steps, command, announce)

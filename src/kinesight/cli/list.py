@@ -10,7 +10,7 @@ def list_everything() -> None:
     from kinesight.experiments import catalogue as recipes
     from kinesight.experiments.evaluation import ROWS
     from kinesight.experiments.planners import PLANNERS
-    from kinesight.planning.task_motions import TASK_MOTIONS
+    from kinesight.planning.motions import MOTIONS
 
     table = Table(title="Recipes (kinesight train NAME)", title_justify="left")
     table.add_column("name", style="bold", no_wrap=True)
@@ -23,8 +23,12 @@ def list_everything() -> None:
         CONSOLE.print(f"\n[bold]{name}[/bold]: {len(entry.tasks)} tasks, cameras {', '.join(entry.cameras)}")
         for word, members in entry.task_sets.items():
             CONSOLE.print(f"  set [bold]{word}[/bold]: {', '.join(members)}")
+        if len(entry.splits) > 1:
+            CONSOLE.print(f"  splits: {', '.join(entry.splits)}")
         CONSOLE.print(f"  all: {', '.join(entry.tasks)}", style="dim")
-    CONSOLE.print(f"\n[bold]geometric planner[/bold]: {', '.join(TASK_MOTIONS)}")
+    CONSOLE.print("\n[bold]geometric planner[/bold]:")
+    for name, motions in MOTIONS.items():
+        CONSOLE.print(f"  {name}: {', '.join(motions)}")
     CONSOLE.print(f"[bold]planners[/bold]: {', '.join(PLANNERS)}")
     CONSOLE.print(f"[bold]tables (kinesight ablate NAME)[/bold]: {', '.join(recipes.ABLATIONS)}")
     CONSOLE.print(f"[bold]rows of a results table[/bold]: {', '.join(ROWS)}")

@@ -20,6 +20,7 @@ from kinesight.cli.list import list_everything
 from kinesight.cli.plan import plan
 from kinesight.cli.quickstart import quickstart
 from kinesight.cli.report import report
+from kinesight.cli.show import show
 from kinesight.cli.train import train
 from kinesight.types.errors import KinesightError
 
@@ -29,6 +30,7 @@ COMMANDS = {
     "doctor": doctor,
     "collect": collect,
     "plan": plan,
+    "show": show,
     "train": train,
     "imagine": imagine,
     "evaluate": evaluate,

@@ -65,6 +65,8 @@ class CollectionConfig:
     only_successes: bool = True
     fps: float = 80.0
     """Steps in a second of simulated time; 80 is Meta-World's."""
+    split: str = "train"
+    """From what the cases are drawn, of the splits that the environment has."""
 
     def __post_init__(self) -> None:
         if not self.tasks or len(set(self.tasks)) < len(self.tasks):
@@ -96,7 +98,7 @@ class CollectionConfig:
 
     def case(self, task: str, seed: int) -> Case:
         start = self.starts[(seed - self.first_seed) % len(self.starts)]
-        return Case(self.env, task, seed, self.cameras[0], start, split="train")
+        return Case(self.env, task, seed, self.cameras[0], start, self.split)
 
     def disturbance(self, seed: int) -> str:
         """The kind that the seed is dealt: it changes when every start has had its turn."""

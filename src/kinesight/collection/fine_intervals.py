@@ -16,7 +16,8 @@ from jaxtyping import Bool, Float
 from kinesight.data.derived import derive
 from kinesight.data.episodes import Episode, EpisodeStore
 from kinesight.data.examples import FINE
-from kinesight.planning.task_motions import TASK_MOTIONS, distance_to_contact
+from kinesight.planning.motions import motion_of
+from kinesight.planning.task_motions import distance_to_contact
 from kinesight.types.errors import UsageError, lookup
 
 
@@ -58,7 +59,7 @@ def with_fine_intervals(
 
 def contact_distance(episode: Episode) -> Float[np.ndarray, "t"]:
     """Metres [T + 1] from the gripper to where it touches, or to the goal in a task that moves the hand."""
-    motion = lookup("task with fine intervals", episode.case.task, TASK_MOTIONS)
+    motion = motion_of("task with fine intervals", episode.case.task, episode.case.env)
     gripper, target, goal = (
         lookup("key of the data set", f"scene.{name}", episode.arrays)
         for name in ("gripper", "target", "goal")

@@ -39,6 +39,7 @@ class HindsightPlans:
                 points["goal"][0],
                 camera,
                 self.dead_zone_m,
+                episode.case.env,
             )
             keys[f"plan.verbs.{name}"] = verbs.astype(np.uint8)
             keys[f"plan.directions.{name}"] = directions.astype(np.uint8)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kinesight.envs import metaworld_tables, opengl, tabletop_tasks
+from kinesight.envs import metaworld_tables, opengl, tabletop_splits, tabletop_tasks
 from kinesight.interfaces.agent import Agent
 from kinesight.interfaces.environment import Environment
 from kinesight.types.case import Case
@@ -25,6 +25,12 @@ class Entry:
     """Noise's standard deviation -> the scripted expert."""
     fps: float = 80.0
     """Steps in a second of simulated time."""
+    splits: tuple[str, ...] = ("train",)
+    """From what a case may be drawn; a case that names none is drawn as in training."""
+    guessing: Callable[[], Agent] | None = None
+    """The expert that never heard the sentence; None where the sentence leaves nothing to choose."""
+    misled: Callable[[Agent], Agent] | None = None
+    """The same agent, told another sentence of the right kind."""
 
 
 def _metaworld(case: Case, limit: int) -> Environment:
@@ -61,6 +67,18 @@ def _tabletop_expert(noise_std: float) -> Agent:
     return _noisy(TableTopExpert(), noise_std)
 
 
+def _tabletop_guessing() -> Agent:
+    from kinesight.envs.tabletop_guess import InstructionBlindExpert
+
+    return InstructionBlindExpert()
+
+
+def _tabletop_misled(agent: Agent) -> Agent:
+    from kinesight.envs.tabletop_guess import ToldOtherwise
+
+    return ToldOtherwise(agent)
+
+
 ENVIRONMENTS: dict[str, Entry] = {
     "metaworld": Entry(
         tasks=tuple(metaworld_tables.INSTRUCTIONS),
@@ -76,6 +94,9 @@ ENVIRONMENTS: dict[str, Entry] = {
         make=_tabletop,
         expert=_tabletop_expert,
         fps=20.0,
+        splits=tuple(tabletop_splits.SPLITS),
+        guessing=_tabletop_guessing,
+        misled=_tabletop_misled,
     ),
 }
 
@@ -94,6 +115,10 @@ def cameras(name: str) -> tuple[str, ...]:
 
 def fps(name: str) -> float:
     return lookup("environment", name, ENVIRONMENTS).fps
+
+
+def splits(name: str) -> tuple[str, ...]:
+    return lookup("environment", name, ENVIRONMENTS).splits
 
 
 def task_set(name: str, text: str) -> tuple[str, ...]:
@@ -127,6 +152,8 @@ def make_case(case: Case, limit: int = DEFAULT_LIMIT) -> Environment:
     lookup(f"{case.env} task", case.task, dict.fromkeys(entry.tasks))
     if case.camera not in entry.cameras:
         raise UnknownName(f"{case.env} camera", case.camera, entry.cameras)
+    if case.split not in ("", *entry.splits):
+        raise UnknownName(f"{case.env} split", case.split, entry.splits)
     return entry.make(case, limit)
 
 

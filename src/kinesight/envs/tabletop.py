@@ -115,7 +115,9 @@ class TableTop:
         model, data = self._running()
         state = self.state()
         position, quaternion = state.hand[:3], state.hand[3:]
-        xyzw = np.roll(quaternion, -1) * (1.0 if quaternion[0] >= 0 else -1.0)  # q and -q turn alike
+        xyzw = np.roll(quaternion, -1)
+        if xyzw[0] < 0:  # q and -q turn alike; a hand that points down keeps this sign however it is turned
+            xyzw = -xyzw
         opening = data.qpos[ROBOT_QPOS - 2 : ROBOT_QPOS].mean() / FINGER_STROKE_M
         return Observation(
             step=self._step,

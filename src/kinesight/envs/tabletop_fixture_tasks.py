@@ -3,7 +3,9 @@
 Each fills a `Draw` with things and returns its steps and the words of its sentence.
 """
 
-from kinesight.envs.tabletop_draw import Draw, Drawn
+from math import cos, sin
+
+from kinesight.envs.tabletop_draw import Draw, Drawn, Rejected
 from kinesight.envs.tabletop_language import DIGIT_WORDS, ORDER_WORDS, describe, listed
 from kinesight.envs.tabletop_layout import Thing
 from kinesight.envs.tabletop_object_tasks import named_item, target
@@ -11,6 +13,17 @@ from kinesight.envs.tabletop_splits import SEEN_COLOURS
 from kinesight.envs.tabletop_steps import Press, Put, Screw, Slide
 
 DRAWER_SIDES = ("left", "right")
+HANDLE_X, HANDLE_AT_Y, DRAWER_YAW_RAD = (-0.26, 0.26), (0.46, 0.68), (-1.5, 1.5)
+"""Where the handle of a half open drawer lies and to which side it is turned: wherever the hand pushes, and to
+whichever side, it shuts few of the drawers."""
+HALF_OPEN_M = 0.17
+"""From a cabinet to that handle."""
+DRAWER_X, DRAWER_Y = (-0.26, 0.26), (0.36, 0.60)
+"""Where a cabinet may stand."""
+ASIDE_M = 0.04
+"""Least distance of a cabinet from the middle, where its side is fixed."""
+GROUND = ((0.13, 0.105), (0.20, 0.105), (0.25, 0.06))
+"""Distance before a cabinet and radius of what its drawer and the hand need."""
 
 
 def _buttons(d: Draw, digits: tuple[int, ...], colour: str = "") -> list[Thing]:
@@ -50,13 +63,18 @@ def press_sum(d: Draw) -> Drawn:
 
 
 def _drawer(d: Draw, opened: float) -> Thing:
-    """The cabinet at the robot's side of the table, the ground in front of it kept free."""
-    if d.choice in DRAWER_SIDES:
-        x = d.generator.uniform(0.10, 0.20) * (1 if d.choice == "left" else -1)
-    else:
-        x = d.generator.uniform(-0.20, 0.20)
-    drawer = Thing("drawer", "drawer", d.pick(SEEN_COLOURS), x=float(x), y=0.40, opened=opened)
-    d.keep_free((drawer.x, 0.53, 0.105), (drawer.x, 0.60, 0.105), (drawer.x, 0.65, 0.06))
+    """The cabinet, turned to any side but the robot's, and the ground before it kept free."""
+    handle_x, handle_y, yaw = (
+        float(d.generator.uniform(*bounds)) for bounds in (HANDLE_X, HANDLE_AT_Y, DRAWER_YAW_RAD)
+    )
+    x, y = handle_x + HALF_OPEN_M * sin(yaw), handle_y - HALF_OPEN_M * cos(yaw)
+    if not (DRAWER_X[0] < x < DRAWER_X[1] and DRAWER_Y[0] < y < DRAWER_Y[1]):
+        raise Rejected("the cabinet does not stand on the table")
+    if d.choice in DRAWER_SIDES and (x if d.choice == "left" else -x) < ASIDE_M:
+        raise Rejected(f"the cabinet does not stand on the {d.choice}")
+    drawer = Thing("drawer", "drawer", d.pick(SEEN_COLOURS), x=x, y=y, yaw=yaw, opened=opened)
+    for distance_m, radius_m in GROUND:
+        d.keep_free((x - distance_m * sin(yaw), y + distance_m * cos(yaw), radius_m))
     return d.put(drawer)
 
 
@@ -67,7 +85,7 @@ def open_drawer(d: Draw) -> Drawn:
 
 
 def close_drawer(d: Draw) -> Drawn:
-    drawer = _drawer(d, float(d.generator.uniform(0.06, 0.12)))
+    drawer = _drawer(d, float(d.generator.uniform(0.04, 0.12)))
     d.clutter(5)
     return (Slide(drawer.name, False, "close the drawer"),), {}
 

@@ -140,10 +140,10 @@ def press(state: TableState, button: str) -> list[Keypose]:
 
 
 def pull_open(state: TableState, drawer: str) -> list[Keypose]:
-    """The fingers close along x about the upright handle."""
-    yaw = pi / 2 if hand_yaw(state) > 0 else -pi / 2
+    """The fingers close across the drawer's way about the upright handle."""
+    yaw = state.yaw(drawer) + (pi / 2 if hand_yaw(state) > state.yaw(drawer) else -pi / 2)
     at = handle(state, drawer, state.joint(drawer)) + np.array([0.0, 0.0, 0.008])
-    end = handle(state, drawer, DRAWER_TRAVEL_M) + np.array([0.0, 0.004, 0.008])
+    end = handle(state, drawer, DRAWER_TRAVEL_M + 0.004) + np.array([0.0, 0.0, 0.008])
     above = np.array([0.0, 0.0, APPROACH_M])
     return [
         Keypose("above the handle", at + above, yaw, OPEN),
@@ -157,14 +157,16 @@ def pull_open(state: TableState, drawer: str) -> list[Keypose]:
 
 def push_shut(state: TableState, drawer: str) -> list[Keypose]:
     """The closed fingers push the handle."""
-    start = handle(state, drawer, state.joint(drawer)) + np.array([0.0, 0.050, 0.004])
-    end = handle(state, drawer, 0.0) + np.array([0.0, 0.008, 0.004])
+    up, yaw = np.array([0.0, 0.0, 0.004]), state.yaw(drawer)
+    start = handle(state, drawer, state.joint(drawer) + 0.050) + up
+    end = handle(state, drawer, 0.008) + up
+    away = handle(state, drawer, 0.038) + up
     above = np.array([0.0, 0.0, APPROACH_M])
     return [
-        Keypose("before the handle, above", start + above, 0.0, CLOSED),
-        Keypose("before the handle", start, 0.0, CLOSED),
-        Keypose("push", end, 0.0, CLOSED, speed=SLOW),
-        Keypose("retreat", end + above + np.array([0.0, 0.03, 0.0]), 0.0, CLOSED, via=True),
+        Keypose("before the handle, above", start + above, yaw, CLOSED),
+        Keypose("before the handle", start, yaw, CLOSED),
+        Keypose("push", end, yaw, CLOSED, speed=SLOW),
+        Keypose("retreat", away + above, yaw, CLOSED, via=True),
     ]
 
 

@@ -173,7 +173,12 @@ def seated(state: TableState, item: str, thread: str) -> bool:
 
 def handle(state: TableState, drawer: str, opening_m: float) -> Point:
     """The middle of a drawer's handle when it is pulled out so far."""
-    return state.position(drawer) + np.array([0.0, HANDLE_Y + opening_m, HANDLE_Z])
+    return beyond(state, drawer, np.array([0.0, HANDLE_Y + opening_m, HANDLE_Z]))
+
+
+def beyond(state: TableState, name: str, offset: Point) -> Point:
+    """The point that lies at an offset in a thing's own axes, in the world frame."""
+    return state.position(name) + state.rotation(name) @ offset
 
 
 def at_rest(state: TableState, item: str) -> bool:
@@ -184,11 +189,11 @@ def at_rest(state: TableState, item: str) -> bool:
 
 def support(state: TableState, place: str) -> Point:
     """Where the base of what is put in or on `place` comes to stand: (x, y, z)."""
-    thing, at = state.thing(place), state.position(place)
+    thing = state.thing(place)
     if thing.kind == "drawer":
-        return at + np.array([0.0, state.joint(place) + 0.020, 0.012])
+        return beyond(state, place, np.array([0.0, state.joint(place) + 0.020, 0.012]))
     height = thing.height_m if thing.type.movable else thing.type.floor_m
-    return at + np.array([0.0, 0.0, height])
+    return state.position(place) + np.array([0.0, 0.0, height])
 
 
 def beside(state: TableState, place: str, relation: str, item: str) -> Point:
@@ -211,7 +216,7 @@ def _in_place(state: TableState, item: str, place: str, relation: str) -> bool:
     surface = support(state, place)
     centre = state.centre(item)
     if thing.kind == "drawer":
-        offset = np.abs(centre - surface)
+        offset = np.abs(state.rotation(place).T @ (centre - surface))
         return bool(offset[0] < 0.08 and offset[1] < 0.07 and centre[2] < 0.09 and centre[2] > 0)
     if thing.type.movable:  # a stack
         level = abs(float(at[2] - surface[2])) < 0.012

@@ -30,7 +30,12 @@ MakeEnvironment = Callable[[Case], Environment]
 
 
 def cases(
-    env: str, tasks: Sequence[str], seeds: Sequence[int], cameras: Sequence[str], start: str = "standard"
+    env: str,
+    tasks: Sequence[str],
+    seeds: Sequence[int],
+    cameras: Sequence[str],
+    start: str = "standard",
+    split: str = "",
 ) -> list[Case]:
     """Every task with every seed from every camera, in this order of nesting."""
     for name, values in (("task", tasks), ("seed", seeds), ("camera", cameras)):
@@ -38,7 +43,9 @@ def cases(
             raise UsageError(f"an evaluation needs one {name} at least")
         if len(set(values)) < len(values):
             raise UsageError(f"a {name} stands twice in {', '.join(map(str, values))}")
-    return [Case(env, task, seed, camera, start) for task in tasks for seed in seeds for camera in cameras]
+    return [
+        Case(env, task, seed, camera, start, split) for task in tasks for seed in seeds for camera in cameras
+    ]
 
 
 def evaluate(

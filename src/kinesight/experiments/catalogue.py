@@ -7,6 +7,7 @@ from kinesight.experiments import (
     spatial_policy,
     spatial_policy_ablations,
     spatial_policy_recipes,
+    spatial_policy_tabletop,
     ssm_vla,
 )
 from kinesight.experiments.ablations import Ablation
@@ -21,6 +22,7 @@ RECIPES: dict[str, Recipe] = {
         judged.QUICKSTART,
         judged.TINY,
         *spatial_policy_recipes.RECIPES,
+        *spatial_policy_tabletop.RECIPES,
         *ssm_vla.RECIPES,
     )
 }

@@ -50,6 +50,8 @@ class Row:
     """Whether the expert's episodes of the same cases must be recorded first."""
     follower: Literal["own", "avdc", "avdc-replan"] = "own"
     """Who follows the goals; rows of another follower are measured only when they are named."""
+    told: Literal["its own", "nothing", "another"] = "its own"
+    """The instruction that the trained agent is given."""
 
 
 ROWS: dict[str, Row] = {
@@ -58,7 +60,9 @@ ROWS: dict[str, Row] = {
         Row("agent", "imagined"),
         Row("expert", None),
         Row("blind replay", None),
-        Row("instruction-blind", "imagined"),
+        Row("guessing expert", None),
+        Row("no instruction", "imagined", told="nothing"),
+        Row("other instruction", "imagined", told="another"),
         Row("no goal", "none"),
         Row("shuffled goals", "shuffled", needs_expert=True),
         Row("oracle goals", "oracle", needs_expert=True),
@@ -76,9 +80,12 @@ def recipe_cases(
     seeds: Sequence[int] = (),
     cameras: Sequence[str] = (),
     start: str = "",
+    split: str = "",
 ) -> list[Case]:
     """The cases that a recipe is measured on, with what is given instead of its own."""
     plan, env = recipe.evaluation, recipe.data.env
+    if split:
+        lookup(f"{env} split", split, dict.fromkeys(envs.splits(env)))
     for camera in cameras:
         lookup(f"{env} camera", camera, dict.fromkeys(envs.cameras(env)))
     return all_cases(
@@ -87,6 +94,7 @@ def recipe_cases(
         seeds or range(plan.seeds),
         cameras or plan.cameras,
         start or plan.start,
+        split or plan.split,
     )
 
 
@@ -127,9 +135,13 @@ JUDGES: dict[str, Callable[[SpatialPolicyConfig], VideoJudgeConfig | ChatJudgeCo
 
 
 def rows_of(recipe: Recipe) -> tuple[str, ...]:
-    """Rows that can be measured for the recipe's system, in the order of the table."""
+    """Rows that the recipe's system and environment have, in the order of the table."""
     own = system_of(recipe).rows
-    return tuple(name for name, row in ROWS.items() if row.goals is None or name in own)
+    entry = lookup("environment", recipe.data.env, envs.ENVIRONMENTS)
+    lacking = {"guessing expert": entry.guessing is None, "other instruction": entry.misled is None}
+    return tuple(
+        name for name, row in ROWS.items() if (row.goals is None or name in own) and not lacking.get(name)
+    )
 
 
 def table_rows(names: Sequence[str], recipe: Recipe) -> tuple[str, ...]:
@@ -137,7 +149,7 @@ def table_rows(names: Sequence[str], recipe: Recipe) -> tuple[str, ...]:
     there = rows_of(recipe)
     wanted = {"agent", *(there if "all" in names else names)}
     for name in wanted:
-        lookup("row", name, dict.fromkeys(there))
+        lookup(f"row of {recipe.name}", name, dict.fromkeys(there))
     return tuple(name for name in there if name in wanted)
 
 
@@ -192,9 +204,15 @@ def run_row(
         command=command,
         recording=Recording() if row == "agent" else None,
         limit=limit,
+        protocol=_protocol(cases[0]),
     )
     write_results(out, results)
     return results
+
+
+def _protocol(case: Case) -> str:
+    """The start, and what the cases are drawn from where that is not what training shows."""
+    return case.start if case.split in ("", "train") else f"{case.start}, {case.split}"
 
 
 def _settings(run: Run, row: Row) -> str:
@@ -210,12 +228,22 @@ def build_row(run: Run, row: str, expert_data: Path | None) -> Agent:
     chosen = ROWS[row]
     if chosen.follower != "own":
         return make_avdc(run, chosen.follower == "avdc-replan", expert_data)
+    entry = lookup("environment", run.recipe.data.env, envs.ENVIRONMENTS)
     if chosen.goals is not None:
         agent = system_of(run.recipe).make_agent(run, chosen.goals, expert_data)
-        return Unspoken(agent) if row == "instruction-blind" else agent
+        if chosen.told == "nothing":
+            return Unspoken(agent)
+        return _required(entry.misled, row)(agent) if chosen.told == "another" else agent
     if row == "expert":
-        return lookup("environment", run.recipe.data.env, envs.ENVIRONMENTS).expert(0.0)
+        return entry.expert(0.0)
+    if row == "guessing expert":
+        return _required(entry.guessing, row)()
     return blind_replay(EpisodeStore(run.data()))
+
+
+def _required(make: Callable[..., Agent] | None, row: str) -> Callable[..., Agent]:
+    assert make is not None, f"table_rows refuses {row!r} here"
+    return make
 
 
 def expert_collection(run: Run, cases: Sequence[Case]) -> CollectionConfig:
@@ -237,6 +265,7 @@ def expert_collection(run: Run, cases: Sequence[Case]) -> CollectionConfig:
         scene=False,  # tasks with other scene points may share the folder
         hold_steps=data.hold_steps,
         only_successes=False,
+        split=cases[0].split or "train",
     )
 
 

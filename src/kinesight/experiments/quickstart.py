@@ -14,7 +14,8 @@ def quickstart(
 ) -> dict[str, Results]:
     """Run what is not done yet and write `results.json` and `report.html` into `out`.
 
-    `full` adds the control rows on the same cases: expert, blind replay, no goal, shuffled and oracle goals.
+    `full` adds the control rows on the same cases: expert, blind replay, no goal, shuffled and oracle goals,
+    and where the sentence chooses among things also rows without it.
     """
     run = create_run(out, recipe)
     announce(f"demonstrations of {', '.join(recipe.data.tasks)}")
@@ -26,7 +27,8 @@ def quickstart(
         train_run(run, store, [stage.name])
     cases, limit = recipe_cases(recipe), recipe.evaluation.limit
     found: dict[str, Results] = {}
-    for row in [name for name in rows_of(recipe) if ROWS[name].follower == "own"] if full else ["agent"]:
+    own = [name for name in rows_of(recipe) if ROWS[name].follower == "own"]
+    for row in own if full else ["agent"]:
         with run.phase("evaluate" if row == "agent" else "evaluate rows"):
             found |= run_rows(run, [row], cases, out, processes(), limit, command, announce)
     report_rows(run, found, out)

@@ -60,6 +60,8 @@ class EvaluationConfig:
     """Seeds 0 … seeds - 1; demonstrations have seeds from 1000 on."""
     cameras: tuple[str, ...] = ("corner",)
     start: str = "shifted"
+    split: str = ""
+    """From what the cases are drawn; "" is what training shows."""
     limit: int = 500
     """Steps of an episode."""
     avdc: AvdcConfig = field(default_factory=AvdcConfig)

@@ -38,7 +38,10 @@ SYSTEMS: dict[type, System] = {
         "Spatial Policy",
         spatial_policy.make_agent,
         {
-            "agent": _stages(spatial_policy.IMAGINER, spatial_policy.POLICY),
+            **dict.fromkeys(
+                ("agent", "no instruction", "other instruction"),
+                _stages(spatial_policy.IMAGINER, spatial_policy.POLICY),
+            ),
             "no goal": _stages(spatial_policy.POLICY),
             "shuffled goals": _stages(spatial_policy.POLICY),
             "oracle goals": _stages(spatial_policy.POLICY),
@@ -52,7 +55,11 @@ SYSTEMS: dict[type, System] = {
     SsmVlaAgentConfig: System(
         "SSM-VLA",
         ssm_vla.make_agent,
-        {"agent": ssm_vla.used_stages, "instruction-blind": ssm_vla.used_stages},
+        {
+            "agent": ssm_vla.used_stages,
+            "no instruction": ssm_vla.used_stages,
+            "other instruction": ssm_vla.used_stages,
+        },
         plans=False,
     ),
 }

@@ -34,7 +34,10 @@ from kinesight.types.serial import to_json, to_jsonable
 
 def own_folder(name: str, config: CollectionConfig) -> Path:
     """`data/NAME-HASH`: a collection that is found again as long as its settings are the same."""
-    digest = hashlib.sha256(to_json(config).encode()).hexdigest()[:8]
+    document = to_jsonable(config)
+    if config.split == "train":  # a setting that came later: collections of before are found again
+        del document["split"]
+    digest = hashlib.sha256(to_json(document).encode()).hexdigest()[:8]
     return Path("data") / f"{name}-{digest}"
 
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from kinesight.geometry.plan_frame import DEAD_ZONE_M
 from kinesight.interfaces.stages import Planner
-from kinesight.planning.task_motions import TASK_MOTIONS, TaskMotion, holds, moved_point, rows_left, way_left
+from kinesight.planning.motions import motion_of
+from kinesight.planning.task_motions import TaskMotion, holds, moved_point, rows_left, way_left
 from kinesight.types.camera import Camera
 from kinesight.types.case import Case
 from kinesight.types.errors import UnknownName, UsageError, lookup
@@ -26,14 +27,15 @@ class GeometricPlanner:
     """Plans one task in the plan frame of one camera; privileged, because it reads the scene."""
 
     task: str
-    """One of `TASK_MOTIONS`."""
+    """One of its environment's `MOTIONS`."""
     camera: str
     """The view whose axes the directions follow."""
     dead_zone_m: float = DEAD_ZONE_M
     """Length along an axis below which its direction sign is 0."""
+    env: str = "metaworld"
 
     def __post_init__(self) -> None:
-        lookup("task of the geometric planner", self.task, TASK_MOTIONS)
+        self._motion()
 
     @property
     def request(self) -> ViewRequest:
@@ -55,12 +57,15 @@ class GeometricPlanner:
                 "The geometric planner needs the scene; request it with ViewRequest(scene=True)."
             )
         return plan_scene(
-            TASK_MOTIONS[self.task],
+            self._motion(),
             observation.scene,
             float(observation.proprio[7]),
             observation.views[self.camera].camera,
             self.dead_zone_m,
         )
+
+    def _motion(self) -> TaskMotion:
+        return motion_of("task of the geometric planner", self.task, self.env)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ class GeometricPlanners:
         return ("scene",)
 
     def for_case(self, case: Case) -> Planner:
-        return GeometricPlanner(case.task, case.camera)
+        return GeometricPlanner(case.task, case.camera, env=case.env)
 
 
 def plan_scene(

@@ -13,9 +13,8 @@ from jaxtyping import Float, Int
 
 from kinesight.geometry.plan_frame import DEAD_ZONE_M
 from kinesight.language.plan_text import encode_plan
+from kinesight.planning.motions import motion_of
 from kinesight.planning.task_motions import (
-    CLOSED_BELOW,
-    TASK_MOTIONS,
     TaskMotion,
     distance_to_contact,
     holds,
@@ -25,7 +24,6 @@ from kinesight.planning.task_motions import (
 )
 from kinesight.types.arrays import Point
 from kinesight.types.camera import Camera
-from kinesight.types.errors import lookup
 
 MOVED_M = 0.01
 """Way of the target that counts as moved by the gripper."""
@@ -45,6 +43,7 @@ def hindsight_plans(
     goal: Point,
     camera: Camera,
     dead_zone_m: float = DEAD_ZONE_M,
+    env: str = "metaworld",
 ) -> PlanArrays:
     """The encoded plan at each of an episode's frames.
 
@@ -52,7 +51,7 @@ def hindsight_plans(
     of those names in `Scene`; `gripper_open` is 0 closed … 1 open. Directions follow the plan frame of
     `camera`.
     """
-    motion = lookup("task with hindsight plans", task, TASK_MOTIONS)
+    motion = motion_of("task with hindsight plans", task, env)
     target = moved_point(motion, gripper, target)
     contact = contact_frame(motion, gripper, gripper_open, target)
     remaining_m = remaining_way(motion, gripper, target, goal, contact)
@@ -90,7 +89,7 @@ def first_motion(
     at_rest = target[np.argmax(near)]
     moved = near & (np.linalg.norm(target - at_rest, axis=1) > MOVED_M)
     if motion.grasps:  # what falls out of an open hand is not carried
-        moved &= gripper_open < CLOSED_BELOW
+        moved &= gripper_open < motion.closed_below
     return int(np.argmax(moved)) if moved.any() else None
 
 

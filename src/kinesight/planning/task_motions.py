@@ -21,7 +21,7 @@ from kinesight.types.plan import PlanRow, SpatialPlan
 
 Offset = tuple[float, float, float]
 CLOSED_BELOW = 0.7
-"""Gripper opening (0 closed … 1 open) under which a gripper at its target counts as holding it."""
+"""What counts as closed where the things are those of Meta-World."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,8 @@ class TaskMotion:
     """World axes along which the target has a way to go; the success test does not look at the others."""
     moves_hand: bool = False
     """Whether the gripper itself is brought to the goal; nothing is touched."""
+    closed_below: float = CLOSED_BELOW
+    """Gripper opening (0 closed … 1 open) under which a gripper at its target counts as holding it."""
 
 
 TASK_MOTIONS: dict[str, TaskMotion] = {
@@ -141,7 +143,7 @@ def holds(
 ) -> Bool[np.ndarray, "n"]:
     """Where the gripper is at the target and, if the task needs a grasp, closed [n]."""
     touches = distance_to_contact(task, gripper, target) <= task.reach_m
-    return touches & (gripper_open < CLOSED_BELOW) if task.grasps else touches
+    return touches & (gripper_open < task.closed_below) if task.grasps else touches
 
 
 def moved_point(task: TaskMotion, gripper: Points, target: Points) -> Points:
