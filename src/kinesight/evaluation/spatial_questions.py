@@ -79,6 +79,17 @@ class DepthTruth:
 
 
 @dataclass(frozen=True, slots=True)
+class MetresTruth:
+    """One z-depth is asked for."""
+
+    metres: float
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.metres) and self.metres > 0):
+            raise ValueError(f"a z-depth is above 0 m, got {self.metres}")
+
+
+@dataclass(frozen=True, slots=True)
 class ChoiceTruth:
     """One of several options is asked for."""
 
@@ -111,6 +122,7 @@ Truth: TypeAlias = (
     | BoxTruth
     | PathTruth
     | DepthTruth
+    | MetresTruth
     | ChoiceTruth
     | ProgressTruth
     | SentenceTruth
@@ -179,6 +191,10 @@ def _read_depths(reply: str, truth: DepthTruth, size: ImageSize, dialect: Dialec
     return answers.read_depth_offsets(reply, len(truth.depth_m))
 
 
+def _read_metres(reply: str, truth: MetresTruth, size: ImageSize, dialect: Dialect) -> float:
+    return answers.read_metres(reply)
+
+
 def _read_choice(reply: str, truth: ChoiceTruth, size: ImageSize, dialect: Dialect) -> int:
     return answers.read_choice(reply, truth.options)
 
@@ -222,6 +238,12 @@ def _measure_path(answer: ImagePath, truth: PathTruth, size: ImageSize) -> dict[
 
 def _measure_depths(answer: np.ndarray, truth: DepthTruth, size: ImageSize) -> dict[str, float]:
     return depth_errors(truth.depth_m[0] + answer, truth.depth_m)
+
+
+def _measure_metres(answer: float, truth: MetresTruth, size: ImageSize) -> dict[str, float]:
+    error = abs(answer - truth.metres)
+    within = {f"ratio@{limit}%": float(error <= limit / 100 * truth.metres) for limit in DEPTH_TOLERANCES}
+    return {"mad": 100 * error} | within
 
 
 def _measure_choice(answer: int, truth: ChoiceTruth, size: ImageSize) -> dict[str, float]:
@@ -278,6 +300,15 @@ TASKS: Mapping[type, Task] = {
     PathTruth: Task(_read_path, _measure_path, lambda truth: truth.path, (*_PATH_METRICS, *_DEPTH_METRICS)),
     DepthTruth: Task(
         _read_depths, _measure_depths, lambda truth: truth.depth_m - truth.depth_m[0], _DEPTH_METRICS
+    ),
+    MetresTruth: Task(
+        _read_metres,
+        _measure_metres,
+        lambda truth: truth.metres,
+        (
+            Metric("mad", "cm", False),
+            *(Metric(f"ratio@{limit}%", "share of questions", True, True) for limit in DEPTH_TOLERANCES),
+        ),
     ),
     ChoiceTruth: Task(
         _read_choice,

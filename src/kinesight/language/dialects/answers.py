@@ -8,6 +8,10 @@ relative to the first point. Positive is further away; the first offset is 0.
 Progress is a sentence of ours, as the paper shows the question but not the reply:
 
     2 steps completed, task not finished
+
+A single depth is a number with its unit:
+
+    0.85 m
 """
 
 import re
@@ -23,6 +27,7 @@ from kinesight.types.errors import KinesightError
 OPENING, CLOSING = "<answer_start>", "<answer_end>"
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _NUMBER = re.compile(r"-?[0-9]{1,4}(?:\.[0-9]{1,20})?")
+_METRES = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,20})?) ?m\.?")
 _PROGRESS = re.compile(r"([0-9]{1,4}) steps? completed, task (not )?finished\.?")
 _CHOICE = re.compile(r"\(?([A-Z])(?:\)|\.)?(?:\s+(.+))?")
 
@@ -64,6 +69,19 @@ def read_depth_offsets(text: str, count: int) -> Float[np.ndarray, "n"]:
     if offsets[0] != 0:
         raise AnswerError("depths", "0.00 at the first point, as all are relative to it", numbers[0])
     return offsets
+
+
+def write_metres(metres: float) -> str:
+    """One depth, rounded to the centimetre."""
+    return f"{metres:.2f} m"
+
+
+def read_metres(text: str) -> float:
+    expected = f"metres such as {write_metres(0.85)!r}"
+    match = _METRES.fullmatch(_short(text, "depth", expected).strip())
+    if match is None:
+        raise AnswerError("depth", expected, text)
+    return float(match.group(1))
 
 
 def write_progress(progress: Progress) -> str:
