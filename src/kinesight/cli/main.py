@@ -14,6 +14,7 @@ from kinesight.cli.collect import collect
 from kinesight.cli.compare import compare
 from kinesight.cli.doctor import doctor
 from kinesight.cli.evaluate import evaluate
+from kinesight.cli.ground import ground
 from kinesight.cli.imagine import imagine
 from kinesight.cli.judge import judge
 from kinesight.cli.list import list_everything
@@ -39,6 +40,7 @@ COMMANDS = {
     "judge": judge,
     "calibrate": calibrate,
     "report": report,
+    "ground": ground,
 }
 DESCRIPTION = "Robot policies that plan in space, imagine, act and check themselves."
 

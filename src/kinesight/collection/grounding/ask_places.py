@@ -19,6 +19,8 @@ SIDE_WORDS: dict[Side, str] = {
     "in front": "in front of",
     "behind": "behind",
 }
+ON_TABLE_M = 0.012
+"""What stands on the table is no higher above it; held things and those in a bowl are."""
 FREE_POINTS = 5
 FREE_SHARE = 0.004
 """Least share of the picture that a free region has."""
@@ -63,7 +65,9 @@ def free_space(sight: Sight, generator: np.random.Generator) -> list[Draft]:
     table = sight.mask(TABLE)
     around = [solid for name, solid in sight.solids.items() if name != GRIPPER or solid.low[2] < 0.1]
     drafts = []
-    for fact in _some(sight, generator, 2):
+    standing = [fact for fact in sight.named if sight.solids[fact.name].low[2] < ON_TABLE_M]
+    for index in generator.permutation(len(standing))[:2].tolist():
+        fact = standing[index]
         wanted = SIDES[int(generator.integers(len(SIDES)))]
         free = _free(sight, table, fact, wanted, around)
         if free.sum() < FREE_SHARE * free.size:

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from kinesight.collection.grounding.ask_space import shuffled
 from kinesight.collection.grounding.phrases import phrase
 from kinesight.collection.grounding.scene import GRIPPER
 from kinesight.collection.grounding.sight import Draft, Sight, flat, picture_path
-from kinesight.types.ground import Action, ChoiceAnswer, PathAnswer, ProgressAnswer, SentenceAnswer
+from kinesight.types.ground import Action, PathAnswer, ProgressAnswer, SentenceAnswer
 
 
 def paths(sight: Sight, generator: np.random.Generator) -> list[Draft]:
@@ -66,7 +67,7 @@ def steps(sight: Sight, generator: np.random.Generator) -> list[Draft]:
         drafts.append(Draft("previous-step", question, SentenceAnswer(texts[present - 1])))
     if not between:
         question = phrase(generator, "step-index", instruction=told)
-        drafts.append(Draft("step-index", question, ChoiceAnswer(present, texts)))
+        drafts.append(Draft("step-index", question, shuffled(texts, present, generator)))
     listed = "; ".join(f"{number}. {text}" for number, text in enumerate(texts, 1))
     question = phrase(generator, "progress", instruction=told, actions=listed)
     drafts.append(Draft("progress", question, ProgressAnswer(present, present == len(actions))))

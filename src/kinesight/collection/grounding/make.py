@@ -14,6 +14,7 @@ from pathlib import Path
 
 from kinesight.collection.collect import CollectionConfig, collect
 from kinesight.collection.grounding import tabletop
+from kinesight.collection.grounding.card import write_card
 from kinesight.collection.grounding.drawing import Drawing, DrawnEpisode, draw_episode, without
 from kinesight.collection.grounding.near import SeenFrames
 from kinesight.collection.grounding.scene import GroundScene
@@ -44,12 +45,16 @@ class Source:
     scene: Callable[[Episode], GroundScene]
     check: Callable[[Sequence[str], Sequence[str]], None]
     """Raises for cameras and looks that there are not."""
+    cameras: tuple[str, ...]
+    """Where none are named."""
     without_records: tuple[str, ...] = ()
     """Splits in which things happen that the actions do not tell."""
 
 
 SOURCES: Mapping[str, Source] = {
-    "tabletop": Source(TableTopScene, tabletop.check_views, ("interference", "new-instruction")),
+    "tabletop": Source(
+        TableTopScene, tabletop.check_views, tabletop.VIEWS, ("interference", "new-instruction")
+    ),
 }
 
 
@@ -61,8 +66,9 @@ class GroundConfig:
     tasks: tuple[str, ...]
     episodes: int
     """By task; attempts at which the expert fails do not count."""
-    cameras: tuple[str, ...]
-    looks: tuple[str, ...]
+    cameras: tuple[str, ...] = ()
+    """Empty: those of the environment."""
+    looks: tuple[str, ...] = ("own", "random")
     """Each camera draws every moment under each of them."""
     height: int = 128
     width: int = 128
@@ -82,9 +88,8 @@ class GroundConfig:
         lookup("form of pictures", self.codec, CODECS)
         for name in self.modalities:
             lookup("modality", name, dict.fromkeys(MODALITIES))
-        for what, names in (("cameras", self.cameras), ("looks", self.looks)):
-            if not names:
-                raise UsageError(f"Frames need {what}, got none.")
+        if not self.looks:
+            raise UsageError("Frames need a look, got none.")
         if "rgb" not in self.modalities:
             raise UsageError(f"Records are about pictures: modalities must name rgb, got {self.modalities}.")
         if self.height < SMALLEST or self.width < SMALLEST:
@@ -114,7 +119,7 @@ class GroundConfig:
 
     def drawing(self) -> Drawing:
         return Drawing(
-            cameras=self.cameras,
+            cameras=self.cameras or SOURCES[self.env].cameras,
             looks=self.looks,
             height=self.height,
             width=self.width,
@@ -149,9 +154,11 @@ def ground(
             records += sum(len(frame.records) for frame in kept)
             line.update(drawn.episode.index + 1, f"{frames} frames, {records} records")
     made = GroundSet(path)
-    if not len(made):
+    if len(made):
+        write_card(path)
+    else:
         raise DataError(
-            f"No frame in {path} shows anything to ask about: cameras {', '.join(config.cameras)}, "
+            f"No frame in {path} shows anything to ask about: cameras {', '.join(config.drawing().cameras)}, "
             f"{config.height} x {config.width} pixels. Larger pictures or another camera may help."
         )
     return made

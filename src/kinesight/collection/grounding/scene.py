@@ -54,6 +54,11 @@ class GroundScene(Protocol):
     def things(self) -> tuple[ThingFacts, ...]: ...
 
     @property
+    def absent_kinds(self) -> tuple[str, ...]:
+        """Kinds of things that other scenes have and this one does not."""
+        ...
+
+    @property
     def actions(self) -> tuple[Action, ...]: ...
 
     @property

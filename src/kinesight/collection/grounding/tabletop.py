@@ -15,6 +15,7 @@ from kinesight.envs.tabletop_layout import TableState, Thing
 from kinesight.envs.tabletop_looks import LOOKS, Look
 from kinesight.envs.tabletop_replay import FREE, dress, free_camera, named_camera, random_look, replay
 from kinesight.envs.tabletop_scene import CAMERAS
+from kinesight.envs.tabletop_splits import SEEN_GROCERIES, SEEN_SHAPES
 from kinesight.envs.tabletop_steps import handle
 from kinesight.envs.tabletop_tasks import draw
 from kinesight.geometry.spatial_relations import Solid, viewer_axes
@@ -26,6 +27,7 @@ from kinesight.types.observation import View
 
 OWN, RANDOM = "own", "random"
 """The case's look; one that is drawn for each view."""
+VIEWS = (*CAMERAS, FREE)
 LONG = ("brick", "banana", "lemon", "carrot", "cucumber", "cracker box")
 """Kinds with a long side, along their x axis."""
 INTO = ("box", "bowl", "drawer", "socket")
@@ -49,6 +51,11 @@ class TableTopScene:
         self._table = self._state(0)
         self.things = tuple(_facts(self._setting.things, thing) for thing in self._setting.things)
         self.actions = actions_of(self._setting, episode.text["events"], episode.length)
+
+    @property
+    def absent_kinds(self) -> tuple[str, ...]:
+        there = {fact.kind for fact in self.things}
+        return tuple(kind for kind in (*SEEN_SHAPES, *SEEN_GROCERIES, *CONTAINERS) if kind not in there)
 
     @property
     def names(self) -> Mapping[int, str]:
@@ -122,8 +129,8 @@ class TableTopScene:
 def check_views(cameras: Sequence[str], looks: Sequence[str]) -> None:
     """Wrong names are answered before anything is simulated."""
     for name in cameras:
-        if name not in (*CAMERAS, FREE):
-            raise UnknownName("tabletop camera", name, (*CAMERAS, FREE))
+        if name not in VIEWS:
+            raise UnknownName("tabletop camera", name, VIEWS)
     for name in looks:
         if name not in (OWN, RANDOM, *LOOKS):
             raise UnknownName("look", name, (OWN, RANDOM, *LOOKS))
