@@ -7,7 +7,7 @@ import numpy as np
 import point_mass
 import pytest
 
-from kinesight.collection.collect import CollectionConfig, collect, record_episode
+from kinesight.collection.collect import CollectionConfig, collect, record_episodes
 from kinesight.collection.recovery import BESIDE_M, DRAWS, GRIP_STEPS, Disturbed, drawn_start, gripped_steps
 from kinesight.data.episodes import Episode, EpisodeStore
 from kinesight.envs import catalogue
@@ -187,7 +187,8 @@ def test_wrong_kinds_are_answered():
 
 def recorded(task: str, kind: str, seed: int) -> Episode:
     config = CollectionConfig("metaworld", (task,), 1, ("corner",), 8, 8, rgb=False, recovery=(kind,))
-    return record_episode(config, catalogue.make_case, catalogue.expert, config.case(task, seed))
+    (episode,) = record_episodes(config, catalogue.make_case, catalogue.expert, config.case(task, seed))
+    return episode
 
 
 @pytest.mark.slow

@@ -79,8 +79,8 @@ def test_rows_without_the_sentence_are_for_scenes_with_a_choice():
     assert "guessing expert" in table_rows(("all",), RECIPE)
     assert "guessing expert" not in table_rows(("all",), quickstart)
     assert set(rows_of(quickstart)) < set(rows_of(RECIPE))
-    with pytest.raises(UnknownName, match="row of quickstart 'other instruction'"):
-        table_rows(("other instruction",), quickstart)
+    with pytest.raises(UnknownName, match="row of quickstart 'guessing expert'"):
+        table_rows(("guessing expert",), quickstart)
 
 
 class Listener:

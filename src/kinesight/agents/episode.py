@@ -12,11 +12,12 @@ from kinesight.interfaces.agent import Agent
 from kinesight.interfaces.environment import Environment
 from kinesight.interfaces.subscriber import Subscriber
 from kinesight.language.consult import chat_totals
+from kinesight.types.chain import ChainState
 from kinesight.types.decision import Decision, Event
 from kinesight.types.observation import Observation, StepResult, ViewRequest
 from kinesight.types.results import EpisodeResult
 
-COUNTED_AS: Mapping[str, str] = {"plan": "plans", "imagine": "videos", "reject": "rejected"}
+COUNTED_AS: Mapping[str, str] = {"plan": "plans", "imagine": "videos", "reject": "rejected", "task": "tasks"}
 """Names in `EpisodeResult.counts` of kinds of event; the others are counted under their own."""
 
 
@@ -29,6 +30,7 @@ def run_episode(
 ) -> EpisodeResult:
     """Reset both and act until the first success, truncation, or `limit` steps.
 
+    Where the case holds several tasks the agent is reset to each as it begins, and success is that of all.
     After a success the agent goes on for `hold_steps` steps, which only the subscribers are told of.
     `timings_s` holds the agent's own stages, "environment" (reset and steps), "render" (what the agent asked
     to see) and "wall", which includes everything.
@@ -39,20 +41,23 @@ def run_episode(
     with account.timed("wall"):
         with account.timed("environment"):
             result = environment.reset()
-        agent.reset(environment.case)
+        agent.reset(result.chain.case if result.chain else environment.case)
         for subscriber in subscribers:
             subscriber.start(environment.case, environment)
         steps = held = 0
         while not result.truncated and steps != limit and (not account.success or held < hold_steps):
             held += account.success
+            handed_over = result.chain is not None and result.chain.handing_over
             with account.timed("render"):
-                observation = environment.observe(agent.request())
-            decision = agent.act(observation)
+                observation = environment.observe(ViewRequest() if handed_over else agent.request())
+            decision = _idle(environment) if handed_over else agent.act(observation)
             with account.timed("environment"):
                 result = environment.step(decision.action)
             steps += 1
+            if handed_over and result.chain is not None:
+                agent.reset(result.chain.case)
             if not account.success:
-                account.step(observation, decision, result, environment)
+                account.step(observation, decision, result, environment, handed_over)
             for subscriber in subscribers:
                 subscriber.step(observation, decision, result)
     outcome = EpisodeResult(
@@ -61,7 +66,11 @@ def run_episode(
         steps=account.steps,
         counts=count_events(account.events),
         timings_s=dict(account.timings_s),
-        metrics={**motion_metrics(np.stack(account.positions)), **chat_totals(account.events)},
+        metrics={
+            **motion_metrics(*map(np.stack, account.tracks)),
+            **chain_metrics(result.chain),
+            **chat_totals(account.events),
+        },
         events=tuple(account.events),
     )
     for subscriber in subscribers:
@@ -82,18 +91,26 @@ class _Account:
         self.success = False
         self.steps = 0
         self.events: list[Event] = []
-        self.positions: list[Float[np.ndarray, "3"]] = []
+        self.tracks: list[list[Float[np.ndarray, "3"]]] = []
+        """Positions of the end effector, a list for each task: between two it is taken home."""
         self.timings_s: dict[str, float] = {}
 
     def step(
-        self, observation: Observation, decision: Decision, result: StepResult, environment: Environment
+        self,
+        observation: Observation,
+        decision: Decision,
+        result: StepResult,
+        environment: Environment,
+        handed_over: bool,
     ) -> None:
         self.steps += 1
         self.success = result.success
-        self.events.extend(decision.events)
-        if not self.positions:
-            self.positions.append(observation.proprio[:3])
-        self.positions.append(environment.observe(ViewRequest()).proprio[:3])
+        self.events.extend((*decision.events, *result.events))
+        if not self.tracks:
+            self.tracks.append([observation.proprio[:3]])
+        if handed_over:
+            self.tracks.append([])
+        self.tracks[-1].append(environment.observe(ViewRequest()).proprio[:3])
         for stage, seconds in decision.timings_s.items():
             self.timings_s[stage] = self.timings_s.get(stage, 0.0) + seconds
 
@@ -104,9 +121,21 @@ class _Account:
         self.timings_s[stage] = self.timings_s.get(stage, 0.0) + time.perf_counter() - start
 
 
-def motion_metrics(positions: Float[np.ndarray, "t 3"]) -> Mapping[str, float]:
+def motion_metrics(*tracks: Float[np.ndarray, "_ 3"]) -> Mapping[str, float]:
     """`path_m`: length of the end effector's path; `jerk`: mean size of the third difference [m / step³]."""
-    metrics = {"path_m": float(np.linalg.norm(np.diff(positions, axis=0), axis=1).sum())}
-    if len(positions) > 3:
-        metrics["jerk"] = float(np.linalg.norm(np.diff(positions, n=3, axis=0), axis=1).mean())
+    lengths = [np.linalg.norm(np.diff(track, axis=0), axis=1) for track in tracks]
+    thirds = [np.linalg.norm(np.diff(track, n=3, axis=0), axis=1) for track in tracks if len(track) > 3]
+    metrics = {"path_m": float(np.concatenate(lengths).sum())}
+    if thirds:
+        metrics["jerk"] = float(np.concatenate(thirds).mean())
     return metrics
+
+
+def chain_metrics(chain: ChainState | None) -> Mapping[str, float]:
+    """Where the case held several tasks: how many, and how many were done in a row."""
+    return {} if chain is None else {"tasks": float(chain.length), "tasks_done": float(chain.done)}
+
+
+def _idle(environment: Environment) -> Decision:
+    """For the step that only begins the next task of several."""
+    return Decision(np.zeros(environment.action_spec.dimensions, np.float32))

@@ -37,7 +37,7 @@ def collect(
         segmentation: record segmentation
         full_view: the cameras' whole view instead of the task's crop window
         starts: standard, shifted or both, dealt to the seeds of a task in turn
-        split: from what the cases are drawn (see kinesight list)
+        split: what the cases are drawn from (see kinesight list), such as several looks
         noise_std: noise on the executed actions; the labels stay the expert's
         recovery: push, slip, stop: disturb the expert and record its correction; none stays plain
         hold_steps: steps kept after the first success
@@ -66,6 +66,7 @@ def collect(
         recovery=arguments.names(recovery),
         hold_steps=hold_steps,
         first_seed=first_seed,
+        limit=envs.limit(env),
         fps=envs.fps(env),
         split=split,
     )

@@ -33,6 +33,7 @@ def show_results(found: "Mapping[str, Results]") -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
+    from kinesight.evaluation.chains import chain_table
     from kinesight.evaluation.compare import compare, to_table
     from kinesight.evaluation.statistics import proportion
 
@@ -51,5 +52,7 @@ def show_results(found: "Mapping[str, Results]") -> None:
             f"{sum(steps) / len(steps):.0f}" if steps else "–",
         )
     CONSOLE.print(table)
+    if main.chains is not None:
+        CONSOLE.print(chain_table({name: results.chains for name, results in found.items()}))
     if len(found) > 1:
         CONSOLE.print(to_table(compare(list(found.values()), list(found))))

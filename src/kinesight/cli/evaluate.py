@@ -16,11 +16,12 @@ def evaluate(
     seeds: Annotated[str, shown("0-24", RECIPES)] = "",
     cameras: Annotated[str, shown("A,B,…", RECIPES)] = "",
     start: Annotated[str, shown("standard|shifted", RECIPES)] = "",
-    split: Annotated[str, shown("NAME", RECIPES)] = "",
+    env: Annotated[str, shown("NAME", RECIPES)] = "",
+    split: Annotated[str, shown("NAME", "the usual")] = "",
     rows: Annotated[str, shown("A,B,…", "the agent alone")] = "",
     limit: Annotated[int, shown("N", RECIPES)] = 0,
     workers: Workers = 0,
-    out: Annotated[Path | None, shown("DIR", "RUN/eval/START or RUN/eval/START-SPLIT")] = None,
+    out: Annotated[Path | None, shown("DIR", "RUN/eval/START, with env and split if given")] = None,
     planner: Annotated[str, shown("NAME", RECIPES)] = "",
     judge: Annotated[str, shown("chat|none", RECIPES)] = "",
     chat_model: Annotated[str, shown("NAME", "none is asked")] = "",
@@ -36,9 +37,10 @@ def evaluate(
         seeds: layouts, also written 3 or 0-4,7
         cameras: views, one episode each
         start: whether a constant action moves the arm away before the agent takes over
-        split: from what the cases are drawn (see kinesight list)
+        env: environment (see kinesight list), such as metaworld-chains for several tasks in a row
+        split: what cases are drawn from (see kinesight list), such as a look that was not trained on
         rows: controls to measure on the same cases (see kinesight list), "all" for every one
-        limit: steps of an episode
+        limit: steps of an episode (default in several tasks in a row: the environment's)
         workers: processes
         out: folder of the results
         planner: who plans (see kinesight list)
@@ -54,6 +56,7 @@ def evaluate(
         recipe_cases,
         report_rows,
         run_rows,
+        step_limit,
         table_rows,
         with_agent,
     )
@@ -67,18 +70,20 @@ def evaluate(
     opened = with_agent(open_run(run), assignments, planner, judge, chat)
     if opened.recipe != open_run(run).recipe and out is None:
         raise UsageError("results with other settings of the agent need a folder of their own: --out DIR")
+    where = env or opened.recipe.data.env
     cases = recipe_cases(
         opened.recipe,
-        envs.task_set(opened.recipe.data.env, tasks) if tasks else (),
+        envs.task_set(where, tasks) if tasks else (),
         arguments.seeds(seeds) if seeds else (),
         arguments.names(cameras) if cameras else (),
         start,
+        where,
         split,
     )
-    chosen = table_rows(arguments.names(rows) if rows else (), opened.recipe)
-    kept_back = cases[0].split not in ("", "train")
-    folder = out or run / "eval" / (f"{cases[0].start}-{cases[0].split}" if kept_back else cases[0].start)
-    steps = limit or opened.recipe.evaluation.limit
+    chosen = table_rows(arguments.names(rows) if rows else (), opened.recipe, where)
+    apart = cases[0].split if cases[0].split != "train" else ""
+    folder = out or run / "eval" / "-".join(word for word in (env, apart, cases[0].start) if word)
+    steps = limit or step_limit(opened.recipe, where)
     command = arguments.command()
     found = run_rows(opened, chosen, cases, folder, workers or processes(), steps, command, announce)
     page = report_rows(opened, found, folder)

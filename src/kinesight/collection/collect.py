@@ -6,6 +6,7 @@ be followed again from what is stored: whatever precedes the last stored episode
 A collection that was killed goes on to the same files, with any number of workers.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import partial
@@ -13,13 +14,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 from kinesight.agents.episode import run_episode
-from kinesight.collection.plan import AttemptPlan
+from kinesight.collection.plan import Attempt, AttemptPlan
 from kinesight.collection.recorder import Recorder
 from kinesight.collection.recovery import DISTURBANCES, MOST_STEPS, PLAIN, Disturbed
 from kinesight.data.episodes import DatasetInfo, Episode, EpisodeStore
 from kinesight.data.parallel import ordered_map
 from kinesight.data.progress import ProgressLine
 from kinesight.envs import catalogue
+from kinesight.envs.catalogue import parts
 from kinesight.interfaces.agent import Agent
 from kinesight.interfaces.environment import Environment
 from kinesight.types.case import STARTS, Case
@@ -53,6 +55,8 @@ class CollectionConfig:
     """Record object positions and the simulator's state; privileged."""
     starts: tuple[str, ...] = STARTS
     """Dealt to the seeds of a task in turn."""
+    split: str = "train"
+    """What the cases are drawn from, by the environment's name for it."""
     noise_std: float = 0.0
     """Of the noise on the executed actions; the recorded ones stay the expert's."""
     first_seed: int = 1000
@@ -83,6 +87,9 @@ class CollectionConfig:
             lookup("kind of recovery", kind, {PLAIN: None, **DISTURBANCES})
         if set(self.recovery) != {PLAIN} and not self.scene:
             raise UsageError("recovery places the hand beside the target; it needs scene=True.")
+        chains = any(len(parts(self.env, task)) > 1 for task in self.tasks)
+        if set(self.recovery) != {PLAIN} and chains:
+            raise UsageError(f"recovery disturbs single tasks; those of {self.env} are several in a row.")
 
     def request(self) -> ViewRequest:
         return ViewRequest(
@@ -116,31 +123,46 @@ def collect(
     """Record until every task has its episodes; a folder with some of them is completed."""
     store = _open(config, Path(path), command, make_environment)
     plan = AttemptPlan(config.tasks, config.episodes, config.first_seed)
-    stored = {(meta.case.task, meta.case.seed) for meta in map(store.meta, range(len(store)))}
-    record = partial(record_episode, config, make_environment, make_expert)
+    stored, begun = stored_attempts(store)
+    record = partial(record_episodes, config, make_environment, make_expert)
     total = config.episodes * len(config.tasks)
-    with ProgressLine("collect", total, done=len(store)) as line:
+    with ProgressLine("collect", total, done=len(stored)) as line:
         while wave := plan.next_wave():
             known = plan.resolved(wave, stored)
             for task, seed in wave[:known]:
                 plan.note(task, seed, success=(task, seed) in stored)
             cases = [config.case(task, seed) for task, seed in wave[known:]]
-            for case, episode in zip(cases, ordered_map(record, cases, workers), strict=True):
-                kept = bool(episode.text["succeeded"]) or not config.only_successes
+            for case, episodes in zip(cases, ordered_map(record, cases, workers), strict=True):
+                attempt = case.task, case.seed
+                kept = not config.only_successes or all(episode.text["succeeded"] for episode in episodes)
                 if kept:
-                    store.append(episode)
-                plan.note(case.task, case.seed, success=kept)
-                line.update(len(store), f"{plan.failures} failed attempts left out" if plan.failures else "")
+                    for episode in episodes[begun[attempt] :]:
+                        store.append(episode)
+                    stored.add(attempt)
+                plan.note(*attempt, success=kept)
+                line.update(len(stored), f"{plan.failures} failed attempts left out" if plan.failures else "")
     failed = {task: tuple(seeds) for task, seeds in plan.failed.items()}
     if store.info.failed != failed:
         store.update_info(replace(store.info, failed=failed))
     return store
 
 
-def record_episode(
+def stored_attempts(store: EpisodeStore) -> tuple[set[Attempt], Counter[Attempt]]:
+    """Attempts whose episodes are all there, and how many are there of each that was cut off between two."""
+    there, whole = Counter[Attempt](), dict[Attempt, int]()
+    for meta in map(store.meta, range(len(store))):
+        chain = meta.text.get("chain", {"task": meta.case.task, "episodes": 1})
+        attempt = chain["task"], meta.case.seed
+        there[attempt] += 1
+        whole[attempt] = chain["episodes"]
+    done = {attempt for attempt, count in there.items() if count == whole[attempt]}
+    return done, Counter({attempt: count for attempt, count in there.items() if attempt not in done})
+
+
+def record_episodes(
     config: CollectionConfig, make_environment: MakeEnvironment, make_expert: MakeExpert, case: Case
-) -> Episode:
-    """The expert's episode of a case; `text["succeeded"]` tells how it ended.
+) -> tuple[Episode, ...]:
+    """The expert's episode of a case, or one for each of its tasks; `text["succeeded"]` tells how it ended.
 
     `text["recovery"]` tells what happened before, where it begins in a disturbed state.
     """
@@ -150,7 +172,7 @@ def record_episode(
     if kind == PLAIN:
         environment = make_environment(case, config.limit)
         run_episode(environment, agent, (recorder,), hold_steps=config.hold_steps)
-        return recorder.episode()
+        return _of_chain(case, recorder.episodes())
     environment = Disturbed(
         make_environment(case, 2 * config.limit + MOST_STEPS),
         make_expert(config.env, case, 0.0),
@@ -159,7 +181,15 @@ def record_episode(
     )
     run_episode(environment, agent, (recorder,), hold_steps=config.hold_steps)
     episode = recorder.episode()
-    return replace(episode, text={**episode.text, "recovery": to_jsonable(environment.disturbance)})
+    return (replace(episode, text={**episode.text, "recovery": to_jsonable(environment.disturbance)}),)
+
+
+def _of_chain(case: Case, episodes: tuple[Episode, ...]) -> tuple[Episode, ...]:
+    """With the chain that they are of, where the case holds several tasks."""
+    if episodes[0].case.task == case.task:
+        return episodes
+    text = {"chain": {"task": case.task, "episodes": len(episodes)}}
+    return tuple(replace(episode, text={**episode.text, **text}) for episode in episodes)
 
 
 def _open(
@@ -170,7 +200,7 @@ def _open(
     collector = to_jsonable(config)
     if not (path / "dataset.json").exists():
         info = DatasetInfo(
-            tasks=config.tasks,
+            tasks=tuple(dict.fromkeys(name for task in config.tasks for _, name in parts(config.env, task))),
             cameras=config.cameras,
             fps=config.fps,
             action=specs[0],

@@ -10,20 +10,25 @@ from kinesight.types.facts import DataFacts
 
 
 def data_facts(store: EpisodeStore) -> DataFacts:
-    """Read once over all episodes; their cameras of one task must agree."""
+    """Read once over all episodes; their cameras of one task must agree.
+
+    Where the splits jitter the cameras (envs/metaworld_looks.py) they must agree in all but their place.
+    """
     if not len(store):
         raise DataError(f"{store.path}: the data set holds no episodes")
     if store.info.action is None:
         raise DataError(f"{store.path}/dataset.json: names no action space, a policy cannot be trained on it")
-    calibration, sentences = {}, set()
+    calibration, sentences, moving = {}, set(), False
     low, high = np.full(8, np.inf), np.full(8, -np.inf)
     for index in range(len(store)):
         meta = store.meta(index)
         sentences.add(meta.instruction)
         for name, camera in meta.cameras.items():
             known = calibration.setdefault(f"{meta.case.task}/{name}", camera)
-            if not _alike(known, camera):
+            may_move = meta.case.split not in ("", "train")
+            if not _alike(known, camera, pose=not may_move):
                 raise DataError(f"{store.path}: episode {index} has another camera {name} than earlier ones")
+            moving |= may_move and not _alike(known, camera, pose=True)
         proprio = store.window(index, 0, meta.length + 1, ["proprio"])["proprio"]
         low, high = np.minimum(low, proprio.min(0)), np.maximum(high, proprio.max(0))
     sizes = {(camera.height, camera.width) for camera in calibration.values()}
@@ -39,9 +44,10 @@ def data_facts(store: EpisodeStore) -> DataFacts:
         proprio_low=tuple(map(float, low)),
         proprio_high=tuple(map(float, high)),
         words=Vocabulary.from_sentences(sentences).words,
+        moving_cameras=moving,
     )
 
 
-def _alike(a: Camera, b: Camera) -> bool:
-    same_size = (a.height, a.width) == (b.height, b.width)
-    return same_size and np.allclose(a.K, b.K) and np.allclose(a.T_world_camera, b.T_world_camera)
+def _alike(a: Camera, b: Camera, pose: bool) -> bool:
+    same_lens = (a.height, a.width) == (b.height, b.width) and np.allclose(a.K, b.K)
+    return same_lens and (not pose or np.allclose(a.T_world_camera, b.T_world_camera))

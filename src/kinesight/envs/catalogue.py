@@ -1,10 +1,10 @@
 """Every environment by name. Importing this file loads no simulator; `make` does."""
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-from kinesight.envs import metaworld_tables, opengl, tabletop_splits, tabletop_tasks
+from kinesight.envs import metaworld_looks, metaworld_tables, opengl, tabletop_splits, tabletop_tasks
 from kinesight.interfaces.agent import Agent
 from kinesight.interfaces.environment import Environment
 from kinesight.types.case import Case
@@ -25,12 +25,18 @@ class Entry:
     """Noise's standard deviation -> the scripted expert."""
     fps: float = 80.0
     """Steps in a second of simulated time."""
+    limit: int = DEFAULT_LIMIT
+    """Steps of an episode, unless stated."""
     splits: tuple[str, ...] = ("train",)
     """From what a case may be drawn; a case that names none is drawn as in training."""
+    parts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Task that is several in turn -> those, which are tasks of `parts_of`."""
+    parts_of: str = ""
+    """Environment."""
     guessing: Callable[[], Agent] | None = None
     """The expert that never heard the sentence; None where the sentence leaves nothing to choose."""
     misled: Callable[[Agent], Agent] | None = None
-    """The same agent, told another sentence of the right kind."""
+    """The same agent, told another sentence of the right kind; None where tasks have one sentence each."""
 
 
 def _metaworld(case: Case, limit: int) -> Environment:
@@ -45,6 +51,20 @@ def _metaworld_expert(noise_std: float) -> Agent:
     from kinesight.envs.metaworld_expert import ScriptedExpert
 
     return _noisy(ScriptedExpert(), noise_std)
+
+
+def _metaworld_chain(case: Case, limit: int) -> Environment:
+    if "MUJOCO_GL" in os.environ:
+        opengl.platform()
+    from kinesight.envs.metaworld_chains import MetaWorldChain
+
+    return MetaWorldChain(case, limit)
+
+
+def _metaworld_chain_expert(noise_std: float) -> Agent:
+    from kinesight.envs.metaworld_chains import ChainExpert
+
+    return _noisy(ChainExpert(), noise_std)
 
 
 def _noisy(agent: Agent, noise_std: float) -> Agent:
@@ -86,6 +106,18 @@ ENVIRONMENTS: dict[str, Entry] = {
         cameras=metaworld_tables.CAMERAS,
         make=_metaworld,
         expert=_metaworld_expert,
+        splits=tuple(split for split in metaworld_looks.SPLITS if split),
+    ),
+    "metaworld-chains": Entry(
+        tasks=tuple(metaworld_tables.CHAIN_FAMILIES),
+        task_sets={"all": tuple(metaworld_tables.CHAIN_FAMILIES)},
+        cameras=metaworld_tables.CAMERAS,
+        make=_metaworld_chain,
+        expert=_metaworld_chain_expert,
+        limit=metaworld_tables.chain_limit(),
+        parts=metaworld_tables.CHAIN_FAMILIES,
+        parts_of="metaworld",
+        splits=tuple(split for split in metaworld_looks.SPLITS if split),
     ),
     "tabletop": Entry(
         tasks=tuple(tabletop_tasks.TASKS),
@@ -117,8 +149,38 @@ def fps(name: str) -> float:
     return lookup("environment", name, ENVIRONMENTS).fps
 
 
+def limit(name: str) -> int:
+    """Steps of an episode, unless stated."""
+    return lookup("environment", name, ENVIRONMENTS).limit
+
+
+def parts(name: str, task: str) -> tuple[tuple[str, str], ...]:
+    """Environment and name of the tasks that a task consists of; of most it is the task itself."""
+    entry = ENVIRONMENTS.get(name)
+    if entry is None or task not in entry.parts:
+        return ((name, task),)
+    return tuple((entry.parts_of, part) for part in entry.parts[task])
+
+
 def splits(name: str) -> tuple[str, ...]:
+    """What the cases of an environment may be drawn from."""
     return lookup("environment", name, ENVIRONMENTS).splits
+
+
+def holds_several(name: str) -> bool:
+    """Whether a case of the environment holds several tasks in a row."""
+    return bool(lookup("environment", name, ENVIRONMENTS).parts)
+
+
+def same_scene(name: str, task: str) -> tuple[str, ...]:
+    """Other tasks that could be asked for in the scene of a task, as far as chains are made of them."""
+    made_of = [
+        pair
+        for entry in ENVIRONMENTS.values()
+        for pair in entry.parts.values()
+        if entry.parts_of == name and task in pair
+    ]
+    return tuple(dict.fromkeys(other for pair in made_of for other in pair if other != task))
 
 
 def task_set(name: str, text: str) -> tuple[str, ...]:
@@ -141,20 +203,20 @@ def make(
     *,
     camera: str = "",
     start: str = "standard",
-    limit: int = DEFAULT_LIMIT,
+    limit: int | None = None,
 ) -> Environment:
-    """An environment of one case; `camera` "" is the environment's first."""
+    """An environment of one case; `camera` "" is its first, `limit` None what it says itself."""
     return make_case(Case(name, task, seed, camera or cameras(name)[0], start), limit)
 
 
-def make_case(case: Case, limit: int = DEFAULT_LIMIT) -> Environment:
+def make_case(case: Case, limit: int | None = None) -> Environment:
     entry = lookup("environment", case.env, ENVIRONMENTS)
     lookup(f"{case.env} task", case.task, dict.fromkeys(entry.tasks))
     if case.camera not in entry.cameras:
         raise UnknownName(f"{case.env} camera", case.camera, entry.cameras)
     if case.split not in ("", *entry.splits):
         raise UnknownName(f"{case.env} split", case.split, entry.splits)
-    return entry.make(case, limit)
+    return entry.make(case, entry.limit if limit is None else limit)
 
 
 def expert(name: str, case: Case, noise_std: float = 0.0) -> Agent:

@@ -9,6 +9,8 @@ constructor's seed only (`reset(seed=)` is ignored there), so every reset builds
 # mujoco's names come from compiled modules that pyright cannot read.
 
 import copy
+from contextlib import nullcontext
+from dataclasses import replace
 from functools import cache
 from typing import Any, cast
 
@@ -18,6 +20,9 @@ from jaxtyping import Float
 from metaworld.env_dict import ALL_V3_ENVIRONMENTS, ALL_V3_ENVIRONMENTS_GOAL_OBSERVABLE
 from metaworld.sawyer_xyz_env import SawyerXYZEnv
 
+from kinesight.envs import metaworld_looks
+from kinesight.envs.metaworld_dress import dress, lit
+from kinesight.envs.metaworld_looks import LOOKS, Stand, placed
 from kinesight.envs.metaworld_tables import CAMERAS, INSTRUCTIONS, crop_window
 from kinesight.envs.mujoco_renderer import camera_pose, renderer, windowed_camera
 from kinesight.types.action import ActionSpec
@@ -37,11 +42,22 @@ MAX_SEED = 2**32 - 1
 SHIFT_DRAWS = 100
 """Draws of a shifted start before a layout counts as solved whatever the arm does."""
 
+SETTLE_STEPS = 5
+"""Steps played after objects were taken over from another task, before the task counts as unsolved."""
+STILL = np.array([0.0, 0.0, 0.0, 1.0])
+
+ROBOT_QPOS = 9
+"""Joint positions of arm and fingers, which stand before those of the objects."""
+
 
 class MetaWorld:
-    """One episode of one case."""
+    """One episode of one case.
 
-    def __init__(self, case: Case, limit: int = 500) -> None:
+    `after` is the simulation of another task in the same scene, whose objects stay as they are: the arm alone
+    begins anew.
+    """
+
+    def __init__(self, case: Case, limit: int = 500, after: SawyerXYZEnv | None = None) -> None:
         lookup("Meta-World task", case.task, INSTRUCTIONS)
         if case.camera not in CAMERAS:
             raise UnknownName("Meta-World camera", case.camera, CAMERAS)
@@ -51,6 +67,8 @@ class MetaWorld:
             raise UsageError(f"The step limit must be at least 1, got {limit}.")
         self._case = case
         self._limit = limit
+        self._after = after
+        self._look = metaworld_looks.draw(case)
         self._instruction = INSTRUCTIONS[case.task]
         self._simulation: SawyerXYZEnv | None = None
         self._state = np.zeros(0)
@@ -71,15 +89,25 @@ class MetaWorld:
 
     def reset(self) -> StepResult:
         for attempt in range(SHIFT_DRAWS):
-            self._simulation = make_simulation(self._case.task, self._case.seed)
-            self._state, _ = self._simulation.reset()
-            self._step = 0
+            self._begin()
+            if self._after is not None and any(self._advance(STILL) for _ in range(SETTLE_STEPS)):
+                return StepResult(step=0, success=True, truncated=False)
             if self._case.start == "standard":
                 return StepResult(step=0, success=False, truncated=False)
-            action = shift_action(self._case.task, self._case.seed, attempt)
+            action = shift_action(
+                self._case.task, self._case.seed, self._case.variation * SHIFT_DRAWS + attempt
+            )
             if not any(self._advance(action) for _ in range(SHIFT_STEPS)):
                 return StepResult(step=0, success=False, truncated=False)
         raise KinesightError(f"{self._case} is solved by every one of {SHIFT_DRAWS} shifted starts.")
+
+    def _begin(self) -> None:
+        self._simulation = make_simulation(self._case.task, self._case.seed)
+        self._step = 0
+        if self._after is None:
+            self._state, _ = self._simulation.reset()
+        else:
+            self._state = take_over(self._simulation, self._after)
 
     def step(self, action: Float[np.ndarray, "a"]) -> StepResult:
         self._running()
@@ -89,15 +117,22 @@ class MetaWorld:
         self._step += 1
         return StepResult(step=self._step, success=success, truncated=self._step >= self._limit)
 
-    def observe(self, request: ViewRequest) -> Observation:
+    def observe(self, request: ViewRequest, split: str | None = None) -> Observation:
+        """`split` shows the same state as a case of that split shows it; None is the case's own."""
         simulation = self._running()
+        look = self._look if split is None else metaworld_looks.draw(replace(self._case, split=split))
         return Observation(
             step=self._step,
             instruction=self._instruction,
-            views={name: self._view(simulation, name, request) for name in request.cameras},
+            views={name: self._view(simulation, name, request, look) for name in request.cameras},
             proprio=self._proprio(simulation),
             scene=self._scene(simulation) if request.scene else None,
         )
+
+    @property
+    def simulation(self) -> SawyerXYZEnv:
+        """Meta-World's own, of now."""
+        return self._running()
 
     def _running(self) -> SawyerXYZEnv:
         if self._simulation is None:
@@ -127,13 +162,16 @@ class MetaWorld:
             points["nail"] = self._state[11:14].copy()
         return Scene(points=points, state=self._state.copy())
 
-    def _view(self, simulation: SawyerXYZEnv, name: str, request: ViewRequest) -> View:
+    def _view(
+        self, simulation: SawyerXYZEnv, name: str, request: ViewRequest, look: tuple[str, Stand] | None
+    ) -> View:
         if name not in CAMERAS:
             raise UnknownName("Meta-World camera", name, CAMERAS)
         model, data = simulation.model, simulation.data
+        pose = camera_pose(model, data, name, half_turn=True)
         camera = windowed_camera(
             name,
-            camera_pose(model, data, name, half_turn=True),
+            pose if look is None else placed(pose, look[1]),
             float(model.cam_fovy[model.camera(name).id]),
             crop_window(self._case.task, name) if request.crop else FULL_VIEW,
             request.height,
@@ -141,14 +179,14 @@ class MetaWorld:
         )
         if not (request.rgb or request.depth or request.segmentation):
             return View(camera=camera)
-        picture = renderer(self._case.task, model).render(
-            model,
-            data,
-            camera,
-            rgb=request.rgb,
-            depth=request.depth,
-            segmentation=request.segmentation,
-        )
+        key, lamps = self._case.task, nullcontext()
+        if look is not None:
+            key, model = f"{key} in look {look[0]}", _dressed_model(simulation.fullpath, look[0])
+            lamps = lit(model, data)
+        with lamps:
+            picture = renderer(key, model).render(
+                model, data, camera, rgb=request.rgb, depth=request.depth, segmentation=request.segmentation
+            )
         names = segment_names(self._case.task) if request.segmentation else {}
         return View(camera, picture.rgb, picture.depth_m, picture.segmentation, names)
 
@@ -179,6 +217,23 @@ def make_simulation(task: str, seed: int) -> SawyerXYZEnv:
     return simulation
 
 
+def take_over(simulation: SawyerXYZEnv, before: SawyerXYZEnv) -> Float[np.ndarray, "d"]:
+    """Reset `simulation` to the layout of `before` with the objects as they stand there; its observation.
+
+    Both are tasks of one scene. The arm is at its start, everything is at rest.
+    """
+    assert simulation.model_name == before.model_name, "objects are taken over within one scene"
+    layout = before._last_rand_vec
+    assert layout is not None, "a simulation that was reset has a layout"
+    simulation._last_rand_vec = layout.copy()
+    simulation.reset()
+    simulation.data.qpos[ROBOT_QPOS:] = before.data.qpos[ROBOT_QPOS:]
+    simulation.data.qvel[:] = 0.0
+    mujoco.mj_forward(simulation.model, simulation.data)
+    simulation._prev_obs = simulation._get_curr_obs_combined_no_goal()
+    return simulation._get_obs()
+
+
 @cache
 def _simulation_class(task: str) -> type:
     """Meta-World's class and initialiser, but its XML file is compiled once a process, then copied."""
@@ -197,6 +252,11 @@ def _simulation_class(task: str) -> type:
 @cache
 def _compiled_model(path: str) -> mujoco.MjModel:
     return mujoco.MjModel.from_xml_path(path)
+
+
+@cache
+def _dressed_model(path: str, look: str) -> mujoco.MjModel:
+    return dress(_compiled_model(path), LOOKS[look])
 
 
 GRIPPER_BODIES = ("hand", "rightclaw", "rightpad", "leftclaw", "leftpad", "right_hand")

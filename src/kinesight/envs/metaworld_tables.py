@@ -75,6 +75,28 @@ SP11 = (
 
 TASK_SETS: dict[str, tuple[str, ...]] = {"sp11": SP11, "all": tuple(INSTRUCTIONS)}
 
+CHAIN_FAMILIES: dict[str, tuple[str, str]] = {
+    "drawer": ("drawer-open", "drawer-close"),
+    "window": ("window-open", "window-close"),
+    "door": ("door-open", "door-close"),
+    "lock": ("door-lock", "door-unlock"),
+    "handle": ("handle-press", "handle-pull"),
+    "handle-side": ("handle-press-side", "handle-pull-side"),
+}
+"""Two tasks each that share a scene and undo each other, so that they can follow each other in it."""
+
+CHAIN_LENGTH = 5
+"""Tasks in a row, as in CALVIN."""
+
+CHAIN_TASK_LIMIT = 360
+"""Steps for each of them, as in CALVIN."""
+
+
+def chain_limit(length: int = CHAIN_LENGTH) -> int:
+    """Steps that a chain takes at most: those of its tasks, and one between two of them."""
+    return length * CHAIN_TASK_LIMIT + length - 1
+
+
 CROPS: dict[tuple[str, str], CropWindow] = {
     ("door-open", "corner"): CropWindow(0.20, 0.21, 0.62, 0.62),
     ("door-open", "corner2"): CropWindow(0.30, 0.30, 0.48, 0.48),

@@ -85,8 +85,8 @@ def timeline(events: Sequence[EventRecord], steps: int, width: int = 720) -> Mar
 
 
 EVENT_CLASSES: Mapping[str, tuple[str, ...]] = {
-    "bad": ("reject", "rejected", "stuck", "replan", "failure", "fail", "bad_plan"),
-    "good": ("accept", "accepted", "success", "done"),
+    "bad": ("reject", "rejected", "stuck", "replan", "failure", "fail", "bad_plan", "timeout", "void"),
+    "good": ("accept", "accepted", "success", "done", "task"),
     "think": ("plan", "imagine"),
 }
 

@@ -9,6 +9,7 @@ from statistics import mean, median
 from markupsafe import Markup
 
 from kinesight.evaluation import charts
+from kinesight.evaluation.chains import Chains, chains_of
 from kinesight.evaluation.compare import Comparison, Row, compare, layout, p_text, points
 from kinesight.evaluation.gallery import GalleryItem, Segment, StripRow, case_name, read_items, read_strip
 from kinesight.evaluation.results import Results
@@ -315,3 +316,25 @@ def _card(out: Path, item: GalleryItem) -> tuple[Card, int]:
     video = out / "videos" / f"{name}.mp4"
     address = inline(video.read_bytes(), "video/mp4") if video.is_file() else ""
     return Card(item, name, strips, address, charts.timeline(item.events, item.steps)), size
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRow:
+    """An agent's chains, of one family or of all."""
+
+    name: str
+    group: bool
+    chains: Chains
+
+
+def chain_rows(main: Results, rows: Mapping[str, Results]) -> tuple[ChainRow, ...]:
+    """The agent, under it its families where there are several, then the controls; nothing without chains."""
+    shown: list[ChainRow] = []
+    for name, results in {main.agent: main, **rows}.items():
+        if results.chains is None:
+            continue
+        shown.append(ChainRow(name, results is main, results.chains))
+        if results is main and len(main.tasks) > 1:
+            families = ((task, chains_of(main.of_task(task))) for task in main.tasks)
+            shown += [ChainRow(task, False, chains) for task, chains in families if chains is not None]
+    return tuple(shown)

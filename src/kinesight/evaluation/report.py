@@ -105,6 +105,7 @@ def render(out: Path, main: Results, rows: Mapping[str, Results], inputs: Report
         phases=page.phases(inputs.phases),
         comparison=page.comparison(main, rows),
         tasks=page.task_rows(main),
+        chains=page.chain_rows(main, rows),
         matrix=page.task_matrix(main, rows),
         gallery=page.gallery(out, main),
         curves=[(title, *_chart(title, lines)) for title, lines in inputs.curves.items() if lines],

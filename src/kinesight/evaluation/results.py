@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from kinesight.evaluation.chains import Chains, chains_of
 from kinesight.evaluation.statistics import Proportion, proportion
 from kinesight.types.case import Case
 from kinesight.types.decision import Event
@@ -58,6 +59,11 @@ class Results:
     def success(self) -> Proportion:
         return proportion(episode.success for episode in self.episodes)
 
+    @property
+    def chains(self) -> Chains | None:
+        """Where the cases hold several tasks each."""
+        return chains_of(self.episodes)
+
     def of_task(self, task: str) -> tuple[EpisodeResult, ...]:
         return tuple(episode for episode in self.episodes if episode.case.task == task)
 
@@ -86,12 +92,26 @@ class EpisodeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ChainSummary:
+    chains: int
+    in_a_row: tuple[float, ...]
+    """Share of the chains whose first, first two, … tasks were done."""
+    wilson_95: tuple[tuple[float, float], ...]
+    average: float
+    """Tasks done in a row."""
+    bootstrap_95: tuple[float, float]
+    void: int
+    """Chains that ended because a task was solved as it began."""
+
+
+@dataclass(frozen=True, slots=True)
 class TaskSummary:
     episodes: int
     success_rate: float
     wilson_95: tuple[float, float]
     steps: float | None
     """Mean over the successes."""
+    chains: ChainSummary | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +120,7 @@ class Summary:
     success_rate: float
     wilson_95: tuple[float, float]
     per_task: Mapping[str, TaskSummary]
+    chains: ChainSummary | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +144,28 @@ def summarize(results: Results) -> Summary:
     """Count, rate and interval over all episodes and by task."""
     total = results.success
     per_task = {task: _summarize_task(results.of_task(task)) for task in results.tasks}
-    return Summary(total.episodes, total.rate, _limits(total), per_task)
+    return Summary(total.episodes, total.rate, _limits(total), per_task, _summarize_chains(results.chains))
 
 
 def _summarize_task(episodes: Sequence[EpisodeResult]) -> TaskSummary:
     success = proportion(episode.success for episode in episodes)
     steps = [episode.steps for episode in episodes if episode.success]
     mean_steps = sum(steps) / len(steps) if steps else None
-    return TaskSummary(success.episodes, success.rate, _limits(success), mean_steps)
+    chains = _summarize_chains(chains_of(episodes))
+    return TaskSummary(success.episodes, success.rate, _limits(success), mean_steps, chains)
+
+
+def _summarize_chains(chains: Chains | None) -> ChainSummary | None:
+    if chains is None:
+        return None
+    return ChainSummary(
+        chains=chains.count,
+        in_a_row=tuple(share.rate for share in chains.in_a_row),
+        wilson_95=tuple(_limits(share) for share in chains.in_a_row),
+        average=chains.average,
+        bootstrap_95=(chains.average_95.low, chains.average_95.high),
+        void=chains.void,
+    )
 
 
 def _limits(value: Proportion) -> tuple[float, float]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from kinesight.agents.blind_replay import blind_replay
+from kinesight.agents.misled import Misled
 from kinesight.agents.spatial_policy import SpatialPolicyConfig
 from kinesight.agents.unspoken import Unspoken
 from kinesight.collection.collect import CollectionConfig, collect
@@ -22,6 +23,7 @@ from kinesight.evaluation.run import Subject, run_evaluation
 from kinesight.experiments.avdc import make_avdc
 from kinesight.experiments.critics import critic_stages
 from kinesight.experiments.fit import check_fit
+from kinesight.experiments.instructions import another_instruction
 from kinesight.experiments.planners import PLANNERS
 from kinesight.experiments.recipe import Recipe, loop_settings, override
 from kinesight.experiments.runs import Run, load_stage
@@ -80,22 +82,50 @@ def recipe_cases(
     seeds: Sequence[int] = (),
     cameras: Sequence[str] = (),
     start: str = "",
+    env: str = "",
     split: str = "",
 ) -> list[Case]:
-    """The cases that a recipe is measured on, with what is given instead of its own."""
-    plan, env = recipe.evaluation, recipe.data.env
+    """The cases that a recipe is measured on, with what is given instead of its own.
+
+    In another environment than the recipe's these are, unless named, the tasks all of whose parts were
+    demonstrated.
+    """
+    plan, env = recipe.evaluation, env or recipe.data.env
     if split:
         lookup(f"{env} split", split, dict.fromkeys(envs.splits(env)))
     for camera in cameras:
         lookup(f"{env} camera", camera, dict.fromkeys(envs.cameras(env)))
     return all_cases(
         env,
-        tasks or plan.tasks,
+        tasks or (plan.tasks if env == recipe.data.env else known_tasks(recipe, env)),
         seeds or range(plan.seeds),
         cameras or plan.cameras,
         start or plan.start,
         split or plan.split,
     )
+
+
+def demonstrated(recipe: Recipe) -> tuple[str, ...]:
+    """The single tasks that the recipe learns from."""
+    data = recipe.data
+    return tuple(dict.fromkeys(name for task in data.tasks for _, name in envs.parts(data.env, task)))
+
+
+def known_tasks(recipe: Recipe, env: str) -> tuple[str, ...]:
+    """Those of an environment that consist of demonstrated ones."""
+    learned = set(demonstrated(recipe))
+    known = [task for task in envs.tasks(env) if {name for _, name in envs.parts(env, task)} <= learned]
+    if not known:
+        raise UsageError(
+            f"{recipe.name} learns from {', '.join(demonstrated(recipe))}, of which no task of {env} "
+            f"consists; name one with --tasks: {', '.join(envs.tasks(env))}"
+        )
+    return tuple(known)
+
+
+def step_limit(recipe: Recipe, env: str) -> int:
+    """The recipe's own; where a case holds several tasks, that of the environment."""
+    return envs.limit(env) if envs.holds_several(env) else recipe.evaluation.limit
 
 
 def with_agent(
@@ -134,19 +164,22 @@ JUDGES: dict[str, Callable[[SpatialPolicyConfig], VideoJudgeConfig | ChatJudgeCo
 }
 
 
-def rows_of(recipe: Recipe) -> tuple[str, ...]:
-    """Rows that the recipe's system and environment have, in the order of the table."""
+def rows_of(recipe: Recipe, env: str = "") -> tuple[str, ...]:
+    """Rows that the recipe's system has in an environment ("": its own), in the order of the table."""
     own = system_of(recipe).rows
-    entry = lookup("environment", recipe.data.env, envs.ENVIRONMENTS)
-    lacking = {"guessing expert": entry.guessing is None, "other instruction": entry.misled is None}
+    entry = lookup("environment", env or recipe.data.env, envs.ENVIRONMENTS)
+    lacking = {
+        "guessing expert": entry.guessing is None,
+        "other instruction": entry.misled is None and len(demonstrated(recipe)) < 2,
+    }
     return tuple(
         name for name, row in ROWS.items() if (row.goals is None or name in own) and not lacking.get(name)
     )
 
 
-def table_rows(names: Sequence[str], recipe: Recipe) -> tuple[str, ...]:
+def table_rows(names: Sequence[str], recipe: Recipe, env: str = "") -> tuple[str, ...]:
     """The agent and the named controls ("all": every one) in the order of the table."""
-    there = rows_of(recipe)
+    there = rows_of(recipe, env)
     wanted = {"agent", *(there if "all" in names else names)}
     for name in wanted:
         lookup(f"row of {recipe.name}", name, dict.fromkeys(there))
@@ -186,7 +219,7 @@ def run_row(
     for stage in stages.values():
         check_fit(stage, cases)
     expert_data = record_expert(run, cases, workers) if chosen.needs_expert else None
-    make = partial(build_row, run, row, expert_data)
+    make = partial(build_row, run, row, expert_data, cases[0].env)
     subject = Subject(
         agent=run.recipe.name if row == "agent" else row,
         recipe=run.recipe.name,
@@ -201,39 +234,43 @@ def run_row(
         partial(make_environment, limit),
         cases,
         workers,
+        protocol=protocol(cases),
         command=command,
         recording=Recording() if row == "agent" else None,
         limit=limit,
-        protocol=_protocol(cases[0]),
     )
     write_results(out, results)
     return results
-
-
-def _protocol(case: Case) -> str:
-    """The start, and what the cases are drawn from where that is not what training shows."""
-    return case.start if case.split in ("", "train") else f"{case.start}, {case.split}"
 
 
 def _settings(run: Run, row: Row) -> str:
     return to_json(run.recipe.agent if row.follower == "own" else run.recipe.evaluation.avdc)
 
 
+def protocol(cases: Sequence[Case]) -> str:
+    """The cases' start, and what they are drawn from where that is not what training shows."""
+    words = (word for case in cases for word in (case.start, case.split) if word not in ("", "train"))
+    return ", ".join(dict.fromkeys(words))
+
+
 def make_environment(limit: int, case: Case) -> Environment:
     return envs.make_case(case, limit)
 
 
-def build_row(run: Run, row: str, expert_data: Path | None) -> Agent:
-    """The row's agent, built in the process that runs it."""
+def build_row(run: Run, row: str, expert_data: Path | None, env: str = "") -> Agent:
+    """The row's agent, built in the process that runs it; `env` is where it acts, "" the recipe's."""
     chosen = ROWS[row]
     if chosen.follower != "own":
         return make_avdc(run, chosen.follower == "avdc-replan", expert_data)
-    entry = lookup("environment", run.recipe.data.env, envs.ENVIRONMENTS)
+    entry = lookup("environment", env or run.recipe.data.env, envs.ENVIRONMENTS)
     if chosen.goals is not None:
         agent = system_of(run.recipe).make_agent(run, chosen.goals, expert_data)
         if chosen.told == "nothing":
             return Unspoken(agent)
-        return _required(entry.misled, row)(agent) if chosen.told == "another" else agent
+        if chosen.told == "another":
+            tell = partial(another_instruction, demonstrated(run.recipe))
+            return entry.misled(agent) if entry.misled else Misled(agent, tell)
+        return agent
     if row == "expert":
         return entry.expert(0.0)
     if row == "guessing expert":
@@ -261,11 +298,12 @@ def expert_collection(run: Run, cases: Sequence[Case]) -> CollectionConfig:
         width=data.width,
         crop=data.crop,
         starts=(cases[0].start,),
+        split=cases[0].split or "train",
+        limit=envs.limit(cases[0].env),
         first_seed=seeds[0],
         scene=False,  # tasks with other scene points may share the folder
         hold_steps=data.hold_steps,
         only_successes=False,
-        split=cases[0].split or "train",
     )
 
 

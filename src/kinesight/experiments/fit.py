@@ -18,7 +18,10 @@ def check_fit(trained: Trained, cases: Sequence[Case]) -> None:
     """Refuse an environment whose action space or cameras are not those of the training data."""
     facts, file = trained.facts, trained.path / "config.json"
     height, width = facts.image_size
-    for env, task, camera in dict.fromkeys((case.env, case.task, case.camera) for case in cases):
+    single = dict.fromkeys(
+        (env, task, case.camera) for case in cases for env, task in envs.parts(case.env, case.task)
+    )
+    for env, task, camera in single:
         if env != facts.env:
             raise DataError(f"{file}: trained on {facts.env}, asked to act in {env}")
         if camera not in facts.cameras:
@@ -28,7 +31,7 @@ def check_fit(trained: Trained, cases: Sequence[Case]) -> None:
             raise DataError(f"{file}: trained for {facts.action}, {env} takes {action}")
         # A task that was not demonstrated has no camera to hold against.
         known = facts.calibration.get(f"{task}/{camera}", now)
-        if difference := _difference(known, now):
+        if difference := _difference(known, now, pose=not facts.moving_cameras):
             raise DataError(f"{file}: camera {camera} of {task} was trained with {difference}")
 
 
@@ -40,10 +43,10 @@ def _surroundings(case: Case, height: int, width: int, crop: bool) -> tuple[Acti
     return environment.action_spec, environment.observe(request).views[case.camera].camera
 
 
-def _difference(known: Camera, now: Camera) -> str:
+def _difference(known: Camera, now: Camera, pose: bool) -> str:
     if (known.height, known.width) != (now.height, now.width):
         return f"{known.height} x {known.width} px, the environment gives {now.height} x {now.width} px"
-    for name in ("K", "T_world_camera"):
+    for name in ("K", "T_world_camera") if pose else ("K",):
         there, here = getattr(known, name), getattr(now, name)
         if not np.allclose(there, here, atol=1e-3, rtol=1e-3):
             return f"{name} = {there.round(3).tolist()}, the environment has {here.round(3).tolist()}"

@@ -27,7 +27,7 @@ def quickstart(
         train_run(run, store, [stage.name])
     cases, limit = recipe_cases(recipe), recipe.evaluation.limit
     found: dict[str, Results] = {}
-    own = [name for name in rows_of(recipe) if ROWS[name].follower == "own"]
+    own = [name for name in rows_of(recipe) if ROWS[name].follower == "own" and ROWS[name].told == "its own"]
     for row in own if full else ["agent"]:
         with run.phase("evaluate" if row == "agent" else "evaluate rows"):
             found |= run_rows(run, [row], cases, out, processes(), limit, command, announce)

@@ -25,6 +25,8 @@ class DataFacts:
     proprio_high: tuple[float, ...]
     words: tuple[str, ...]
     """Vocabulary of the instructions."""
+    moving_cameras: bool = False
+    """The cameras stood elsewhere from episode to episode; `calibration` holds one place of many."""
 
     @property
     def image_size(self) -> tuple[int, int]:

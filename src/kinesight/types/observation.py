@@ -8,6 +8,8 @@ from jaxtyping import Float
 
 from kinesight.types.arrays import Depth, Image, Point, Segmentation
 from kinesight.types.camera import Camera
+from kinesight.types.chain import ChainState
+from kinesight.types.decision import Event
 
 PROPRIO_NAMES = ("x", "y", "z", "qx", "qy", "qz", "qw", "gripper_open")
 """End effector position [m] and unit quaternion in the world frame; gripper 0 closed … 1 open."""
@@ -92,3 +94,7 @@ class StepResult:
     """Whether the task's success predicate holds now."""
     truncated: bool
     """The step limit is reached; a further step is an error."""
+    events: tuple[Event, ...] = ()
+    """What the world has to tell, such as that a task of several was done."""
+    chain: ChainState | None = None
+    """In environments whose case holds several tasks."""

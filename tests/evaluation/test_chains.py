@@ -1,0 +1,95 @@
+"""Tasks in a row: closed forms, files, the terminal's table and the page."""
+
+from io import StringIO
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from kinesight.evaluation.bootstrap import bootstrap_interval
+from kinesight.evaluation.chains import chain_table, chains_of
+from kinesight.evaluation.report import write_report
+from kinesight.evaluation.results import Results, read_results, summarize, write_results
+from kinesight.evaluation.statistics import wilson_interval
+from kinesight.types.case import Case
+from kinesight.types.decision import Event
+from kinesight.types.errors import DataError
+from kinesight.types.results import EpisodeResult
+
+
+def chain(seed: int, done: int, task: str = "drawer", void: bool = False) -> EpisodeResult:
+    return EpisodeResult(
+        case=Case("metaworld-chains", task, seed, "corner"),
+        success=done == 5,
+        steps=60 * (done + 1),
+        metrics={"tasks": 5.0, "tasks_done": float(done)},
+        events=(Event(9, "void", "solved before it began"),) if void else (),
+    )
+
+
+def results_of(episodes: list[EpisodeResult], agent: str = "agent") -> Results:
+    return Results(agent, "standard", tuple(episodes))
+
+
+DONE = [5, 5, 3, 0, 1, 5, 2, 0]
+
+
+def test_shares_fall_and_their_sum_is_the_average():
+    chains = chains_of([chain(seed, done, void=done == 3) for seed, done in enumerate(DONE)])
+    assert chains is not None
+    assert chains.count == len(DONE)
+    assert [share.successes for share in chains.in_a_row] == [6, 5, 4, 3, 3]
+    assert chains.average == pytest.approx(sum(share.rate for share in chains.in_a_row))
+    assert chains.average == pytest.approx(np.mean(DONE))
+    assert chains.in_a_row[1].wilson_95 == wilson_interval(5, 8)
+    assert chains.average_95 == bootstrap_interval(np.array(DONE, float))
+    assert chains.average in chains.average_95
+    assert chains.void == 1
+
+
+def test_other_episodes_are_no_chains():
+    plain = EpisodeResult(Case("metaworld", "drawer-open", 0, "corner"), True, 50, metrics={"path_m": 0.4})
+    assert chains_of([plain]) is None
+    mixed = chains_of([plain, chain(0, 2)])
+    assert mixed is not None
+    assert mixed.count == 1
+
+
+def test_a_chain_that_ended_early_is_counted_where_it_ended():
+    for done in range(6):
+        chains = chains_of([chain(0, done)])
+        assert chains is not None
+        assert [share.successes for share in chains.in_a_row] == [int(done >= place) for place in range(1, 6)]
+
+
+def test_the_summary_follows_from_the_episodes_and_by_family(tmp_path):
+    episodes = [chain(seed, done) for seed, done in enumerate(DONE)]
+    results = results_of([*episodes, *(chain(seed, 5, "window") for seed in range(4))])
+    found = summarize(results)
+    assert found.chains is not None
+    assert found.chains.average == pytest.approx((sum(DONE) + 20) / 12)
+    family = found.per_task["window"].chains
+    assert family is not None
+    assert (family.average, family.bootstrap_95, family.in_a_row) == (5.0, (5.0, 5.0), (1.0,) * 5)
+    file = write_results(tmp_path, results)
+    assert summarize(read_results(tmp_path)) == found
+    file.write_text(file.read_text().replace('"tasks_done": 3.0', '"tasks_done": 4.0'))
+    with pytest.raises(DataError, match=r"summary\.chains"):
+        read_results(tmp_path)
+
+
+def test_terminal_and_page_show_every_row(tmp_path):
+    main = results_of([chain(seed, done, void=done == 3) for seed, done in enumerate(DONE)])
+    deaf = results_of([chain(seed, 0) for seed in range(len(DONE))], "deaf")
+    text = StringIO()
+    table = chain_table({"agent": main.chains, "deaf": deaf.chains})
+    Console(file=text, width=80).print(table)
+    assert "2.62" in text.getvalue()
+    assert "0.00 (0.00–0.00)" in text.getvalue()
+    assert "1 ended because" in text.getvalue()
+    page = write_report(tmp_path, main, {"deaf": deaf}).read_text()
+    assert "Tasks in a row" in page
+    assert "2.62" in page
+    assert 'title="6 of 8"' in page
+    plain = EpisodeResult(Case("metaworld", "drawer-open", 0, "corner"), True, 50)
+    assert "Tasks in a row" not in write_report(tmp_path / "plain", results_of([plain])).read_text()
