@@ -5,8 +5,8 @@
 Three rows a task, on the same cases: the scripted expert; blind replay of the time-wise mean of its actions
 in demonstrations (seeds 1000 and up); the instruction-blind expert, which does a task of the right kind with
 things drawn at random. A task whose blind replay succeeds in more than 20 % needs more variation. The table
-goes to the screen and, with every case's outcome, to `checks.json`. A task whose demonstrations all fail has no
-blind replay, and the table says so.
+goes to the screen and, with every case's outcome, to `checks.json`; a task whose demonstrations all fail has
+no blind replay.
 """
 
 import argparse
@@ -37,8 +37,8 @@ LIMITS = {
     **{"open-drawer": 70, "close-drawer": 60, "close-jar": 200, "screw-bulb": 200},
     **{"put-in-drawer": 300, "swap": 400, "sort-groceries": 400},
 }
-"""Steps of tasks whose expert needs far fewer or more than 60: two to three times its own. In 150 steps a hand
-that goes on pushing sweeps the whole table. `--limit` sets one for all."""
+"""Steps of tasks whose expert needs fewer or more than 60 by far: two to three times its own. In 150 steps a
+hand that goes on pushing sweeps the whole table. `--limit` sets one for all."""
 
 
 class Actions:

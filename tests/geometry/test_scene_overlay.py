@@ -7,6 +7,7 @@ from kinesight.geometry.scene_overlay import (
     draw_axes,
     draw_box,
     draw_mask,
+    draw_tag,
     draw_text,
     plain,
     rotation_xyzw,
@@ -44,7 +45,7 @@ def test_a_box_has_its_edges_and_its_tag_outside_of_them(picture, top):
     rows, columns = np.nonzero((drawn != picture).any(axis=2))
     assert (rows.min(), rows.max()) == (round(96 * top), round(96 * (top + 0.25)) - 1)
     assert (columns.min(), columns.max()) == (32, 63)
-    tagged = draw_box(picture, box, (250, 0, 0), "cube")
+    tagged = draw_tag(drawn, box, (250, 0, 0), "cube")
     inside = slice(round(96 * top) + 1, round(96 * (top + 0.25)) - 1), slice(33, 62)
     assert (tagged[inside] == 90).all()
     assert (tagged != drawn).any()

@@ -14,8 +14,8 @@ from kinesight.envs.tabletop_steps import Press, Put, Screw, Slide
 
 DRAWER_SIDES = ("left", "right")
 HANDLE_X, HANDLE_AT_Y, DRAWER_YAW_RAD = (-0.26, 0.26), (0.46, 0.68), (-1.5, 1.5)
-"""Where the handle of a half open drawer lies and to which side it is turned: wherever the hand pushes, and to
-whichever side, it shuts few of the drawers."""
+"""Where the handle of a half open drawer lies and to which side it is turned: wherever a hand pushes, and to
+whichever side, it shuts few of them."""
 HALF_OPEN_M = 0.17
 """From a cabinet to that handle."""
 DRAWER_X, DRAWER_Y = (-0.26, 0.26), (0.36, 0.60)

@@ -43,7 +43,7 @@ class InstructionBlindExpert:
 
 
 class ToldOtherwise:
-    """An agent that hears the guessed steps' sentence; target and goal of the scene that it reads are theirs."""
+    """An agent that hears the guessed steps' sentence and, in the scene, finds their target and goal."""
 
     def __init__(self, agent: Agent) -> None:
         self._agent = agent

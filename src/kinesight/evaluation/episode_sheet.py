@@ -1,4 +1,4 @@
-"""A shown episode as pictures: every frame with boxes, masks, paths and key poses, and all of them on a sheet.
+"""A shown episode as pictures: frames with boxes, masks, paths and key poses, and a sheet of all of them.
 
 The first frame is large and carries names; the others carry numbers, which the legend explains. A frame shows
 the way that was gone until then in full colour and the rest of it pale.
@@ -13,12 +13,13 @@ from jaxtyping import Float, UInt8
 from kinesight.evaluation.shown_episode import Mark, ShownEpisode, ShownFrame, broken_path
 from kinesight.geometry.camera import project
 from kinesight.geometry.overlay import Colour, draw_marker, draw_path
-from kinesight.geometry.picture_marks import object_marks
+from kinesight.geometry.picture_marks import ObjectMark, object_marks
 from kinesight.geometry.scene_overlay import (
     PALETTE,
     draw_axes,
     draw_box,
     draw_mask,
+    draw_tag,
     draw_text,
     rotation_xyzw,
     text_width,
@@ -27,8 +28,8 @@ from kinesight.types.arrays import Image
 
 LEFT_OUT = ("robot", "gripper", "table", "room", "floor", "background", "marker")
 """Objects of a segmentation that are always there, or are not things."""
-GRIPPER_PATH: Colour = (66, 150, 245)
-TARGET_PATH: Colour = (255, 145, 77)
+GRIPPER_PATH: Colour = (36, 118, 255)
+TARGET_PATH: Colour = (255, 128, 48)
 GOAL: Colour = (46, 160, 90)
 INK: Colour = (28, 31, 36)
 SOFT: Colour = (110, 117, 128)
@@ -43,7 +44,7 @@ def object_colours(episode: ShownEpisode) -> dict[str, Colour]:
     shown: dict[str, None] = {}
     for frame in episode.frames:
         shown |= dict.fromkeys(mark.name for mark in _marks(frame, episode.names))
-    order = [name for name in dict.fromkeys(text.partition("/")[0] for text in episode.names.values())]
+    order = dict.fromkeys(text.partition("/")[0] for text in episode.names.values())
     return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(n for n in order if n in shown)}
 
 
@@ -57,19 +58,21 @@ def drawn_frame(
         for mark in marks:
             ids = [i for i, text in episode.names.items() if text.partition("/")[0] == mark.name]
             picture = draw_mask(picture, np.isin(frame.segmentation, ids), colours[mark.name])
-    # What is large lies behind what is small.
-    for mark in sorted(marks, key=lambda mark: -mark.pixels):
-        tag = mark.name if named else str(1 + list(colours).index(mark.name))
-        picture = draw_box(picture, mark.box, colours[mark.name], tag)
+    for mark in marks:
+        picture = draw_box(picture, mark.box, colours[mark.name])
+    # What is carried goes along with the gripper: its path is the wider one, below.
     if episode.target_m is not None:
-        picture = _way(picture, frame, episode.target_m, TARGET_PATH, frame.step)
-    picture = _way(picture, frame, episode.gripper_m, GRIPPER_PATH, frame.step)
+        picture = _way(picture, frame, episode.target_m, TARGET_PATH, 5)
+    picture = _way(picture, frame, episode.gripper_m, GRIPPER_PATH, 2)
     if episode.goal_m is not None:
         picture = draw_marker(picture, project(episode.goal_m[None], frame.camera)[0], GOAL, 3)
     for mark in episode.keyposes:
         if named or mark.step <= frame.step:
             turn = rotation_xyzw(episode.hand[mark.step, 3:7])
             picture = draw_axes(picture, frame.camera, episode.gripper_m[mark.step], turn, 0.035)
+    for mark in marks:
+        tag = mark.name if named else str(1 + list(colours).index(mark.name))
+        picture = draw_tag(picture, mark.box, colours[mark.name], tag)
     return picture
 
 
@@ -123,7 +126,7 @@ def _under_way(subtasks: tuple[Mark, ...], step: int) -> str:
     return begun[-1] if begun else ""
 
 
-def _marks(frame: ShownFrame, names: Mapping[int, str]):
+def _marks(frame: ShownFrame, names: Mapping[int, str]) -> tuple[ObjectMark, ...]:
     if frame.segmentation is None:
         return ()
     things = {i: text for i, text in names.items() if text.partition("/")[0] not in LEFT_OUT}
@@ -131,18 +134,20 @@ def _marks(frame: ShownFrame, names: Mapping[int, str]):
 
 
 def _way(
-    picture: Image, frame: ShownFrame, points_m: Float[np.ndarray, "t 3"], colour: Colour, now: int
+    picture: Image, frame: ShownFrame, points_m: Float[np.ndarray, "t 3"], colour: Colour, width: int
 ) -> Image:
     """The path through the picture: pale where it is still to come."""
+    now = frame.step
     to_come, gone = points_m[now:], points_m[: now + 1]
-    pale = tuple(round(0.45 * c + 0.55 * 255) for c in colour)
-    for part, shade, width in ((to_come, pale, 1), (gone, colour, 2)):
+    red, green, blue = (round(0.45 * c + 0.55 * 255) for c in colour)
+    pale = red, green, blue
+    for part, shade, stroke in ((to_come, pale, width - 1), (gone, colour, width)):
         if len(part) > 1 and np.ptp(part, axis=0).max() > 0.01:
-            picture = draw_path(picture, project(broken_path(part), frame.camera), shade, width)
+            picture = draw_path(picture, project(broken_path(part), frame.camera), shade, stroke)
     return draw_marker(picture, project(points_m[now][None], frame.camera)[0], colour, 3)
 
 
-def _fit(picture: Image, side: int) -> Image:
+def _fit(picture: Image, side: int) -> UInt8[np.ndarray, "side side 3"]:
     """As large as it goes into a square of `side` pixels, in the middle of it."""
     height, width = picture.shape[:2]
     scale = side / max(height, width)

@@ -14,34 +14,39 @@ from kinesight.types.camera import Camera
 from kinesight.types.spatial import ImageBox
 
 PALETTE: tuple[Colour, ...] = (
-    (66, 150, 245), (242, 95, 92), (112, 193, 112), (250, 176, 5), (150, 110, 230), (23, 190, 187),
-    (214, 64, 159), (160, 120, 80), (120, 140, 20), (90, 110, 160), (255, 145, 77), (60, 160, 110),
+    (242, 95, 92), (250, 200, 40), (150, 110, 230), (23, 190, 187), (112, 193, 112), (214, 64, 159),
+    (160, 120, 80), (130, 150, 30), (90, 110, 160), (190, 60, 40), (60, 150, 110), (150, 160, 175),
 )  # fmt: skip
+"""Apart from each other, and from the blue and orange of paths."""
 AXES: tuple[Colour, Colour, Colour] = ((226, 60, 60), (60, 176, 80), (60, 110, 235))
 """x red, y green, z blue."""
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _SHIFT = 4
 
 
-def draw_mask(picture: Image, mask: Bool[np.ndarray, "y x"], colour: Colour, share: float = 0.35) -> Image:
-    """The mask's pixels tinted, with a full outline."""
+def draw_mask(picture: Image, mask: Bool[np.ndarray, "y x"], colour: Colour, share: float = 0.2) -> Image:
+    """The mask's pixels tinted, so little that their own colour stays, with a full outline."""
     canvas = picture.copy()
     tint = (1 - share) * picture[mask] + share * np.array(colour)
     canvas[mask] = np.rint(tint).astype(np.uint8)
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(canvas, outlines, -1, colour, 1, cv2.LINE_AA)
+    cv2.drawContours(canvas, outlines, -1, colour, 1)
     return canvas
 
 
-def draw_box(picture: Image, box: ImageBox, colour: Colour, tag: str = "", width: int = 1) -> Image:
-    """The box's outer edges, and its tag on a patch of its colour above it, or below at the picture's top."""
+def draw_box(picture: Image, box: ImageBox, colour: Colour, width: int = 1) -> Image:
+    """The box's outer edges."""
+    canvas = picture.copy()
+    left, top, right, bottom = _pixels(picture, box)
+    cv2.rectangle(canvas, (left, top), (max(right - 1, left), max(bottom - 1, top)), colour, width)
+    return canvas
+
+
+def draw_tag(picture: Image, box: ImageBox, colour: Colour, tag: str) -> Image:
+    """A word on a patch of the colour above the box, or below it at the picture's top."""
     canvas = picture.copy()
     height, wide = picture.shape[:2]
-    left, right = (round(edge * wide) for edge in (box.left, box.right))
-    top, bottom = (round(edge * height) for edge in (box.top, box.bottom))
-    cv2.rectangle(canvas, (left, top), (max(right - 1, left), max(bottom - 1, top)), colour, width)
-    if not tag:
-        return canvas
+    left, top, _, bottom = _pixels(picture, box)
     scale = tag_scale(height)
     (text_width, text_height), _ = cv2.getTextSize(tag, _FONT, scale, 1)
     patch_height = text_height + 5
@@ -103,6 +108,13 @@ def rotation_xyzw(quaternion: Float[np.ndarray, "4"]) -> Matrix3:
             [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
         ]
     )
+
+
+def _pixels(picture: Image, box: ImageBox) -> tuple[int, int, int, int]:
+    """Edges of the box, the lower and right ones just outside of it."""
+    height, width = picture.shape[:2]
+    left, right = (round(edge * width) for edge in (box.left, box.right))
+    return left, round(box.top * height), right, round(box.bottom * height)
 
 
 def _fixed(pixel_xy: Float[np.ndarray, "2"]) -> tuple[int, int]:
