@@ -19,7 +19,7 @@ from kinesight.envs.tabletop_fixtures import BUTTON_TRAVEL_M, KINDS, THREAD_DEPT
 from kinesight.envs.tabletop_guess import guessed
 from kinesight.envs.tabletop_incidents import Moved, Told
 from kinesight.envs.tabletop_language import PARAPHRASES, TEMPLATES, describe
-from kinesight.envs.tabletop_layout import DIRECTIONS, REACH_X, REACH_Y, TableState, Thing
+from kinesight.envs.tabletop_layout import DIRECTIONS, REACH_X, REACH_Y, ROBOT_QPOS, TableState, Thing
 from kinesight.envs.tabletop_looks import LOOKS, SEEN_LOOKS, UNSEEN_LOOKS, digit_texture
 from kinesight.envs.tabletop_robot import thinned
 from kinesight.envs.tabletop_splits import (
@@ -29,7 +29,7 @@ from kinesight.envs.tabletop_splits import (
     UNSEEN_GROCERIES,
     UNSEEN_SHAPES,
 )
-from kinesight.envs.tabletop_steps import Press, Push, Put, Screw, Step, done
+from kinesight.envs.tabletop_steps import Press, Push, Put, Screw, Step, done, handle, support
 from kinesight.envs.tabletop_tasks import CHOICES, SPLIT_TASKS, TASKS, draw
 from kinesight.geometry.camera import project
 from kinesight.types.case import Case
@@ -234,6 +234,18 @@ def test_the_wrong_object_is_no_success():
     assert environment.completed == 0
 
 
+def test_the_wrong_bulb_in_the_lamp_is_no_success():
+    case = case_of("screw-bulb", 1)
+    setting = draw(case)
+    step = setting.steps[0]
+    assert isinstance(step, Screw)
+    wrong = next(t.name for t in setting.things if t.kind == "bulb" and t.name != step.item)
+    environment = TableTop(case, limit=120)
+    result = run_episode(environment, Following(replace(step, item=wrong)))
+    assert done(replace(step, item=wrong), environment.state())
+    assert not result.success
+
+
 class Following:
     """The expert with steps of our choice."""
 
@@ -432,3 +444,40 @@ def test_demonstrations_of_different_layouts_go_into_one_store(tmp_path: Path):
         assert [kind for _, kind, _ in episode.text["events"] if kind != "keypose"] == ["subtask"]
         assert episode.arrays["state"].shape == (episode.length + 1, STATE_SIZE)
         assert episode.arrays["action"].shape == (episode.length, 7)
+
+
+def test_drawers_stand_anywhere_and_open_to_any_side_but_the_robots():
+    drawers = [
+        next(thing for thing in draw(case_of("close-drawer", seed)).things if thing.kind == "drawer")
+        for seed in range(30)
+    ]
+    for values, least in ((("x",), 0.4), (("y",), 0.15), (("yaw",), 2.0), (("opened",), 0.05)):
+        spread = np.ptp([getattr(drawer, *values) for drawer in drawers])
+        assert spread > least, values
+    assert max(abs(drawer.yaw) for drawer in drawers) < pi / 2
+
+
+def test_a_turned_drawer_is_held_opened_and_filled_along_its_own_way():
+    place = Thing("drawer", "drawer", "red", x=0.1, y=0.5, yaw=0.7)
+    vector = np.zeros(STATE_SIZE)
+    vector[ROBOT_QPOS] = 0.08
+    turned = TableState([place], vector)
+    straight = TableState([replace(place, x=0.0, y=0.0, yaw=0.0)], vector)
+    turn = turned.rotation("drawer")
+    for find in (lambda state: handle(state, "drawer", 0.05), lambda state: support(state, "drawer")):
+        np.testing.assert_allclose(find(turned), place_of(place) + turn @ find(straight), atol=1e-12)
+
+
+def place_of(thing: Thing) -> np.ndarray:
+    return np.array([thing.x, thing.y, thing.z])
+
+
+def test_the_hands_quaternion_keeps_its_sign_while_the_wrist_turns():
+    environment = started("pick-place")
+    seen = []
+    for turn in (1.0, -1.0):
+        for _ in range(8):
+            environment.step(np.array([0, 0, 0, 0, 0, turn, 1.0]))
+            seen.append(environment.observe(ViewRequest()).proprio[3:7])
+    assert np.abs(np.diff(seen, axis=0)).max() < 0.2
+    assert min(quaternion[0] for quaternion in seen) > 0

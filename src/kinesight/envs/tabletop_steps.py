@@ -120,7 +120,8 @@ def done(step: Step, state: TableState) -> bool:
         case Push(item, mat):
             return bool(_horizontal(state, item, mat) < state.thing(mat).type.inner_radius_m - 0.01)
         case Screw(item, thread):
-            return at_rest(state, item) and state.joint(thread) < -SCREWED * THREAD_TURN_RAD
+            tight = state.joint(thread) < -SCREWED * THREAD_TURN_RAD
+            return tight and seated(state, item, thread) and at_rest(state, item)
 
 
 def lasts(step: Step) -> bool:
