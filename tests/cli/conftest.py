@@ -44,12 +44,23 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+Command = Callable[..., Outcome]
+
+
 @pytest.fixture
-def kinesight(
-    workspace: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Outcome]:
+def kinesight(workspace: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     """`kinesight("plan", "--task", "push")` in the workspace."""
-    monkeypatch.chdir(workspace)
+    return _command(workspace, capfd, monkeypatch)
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The same in an empty folder."""
+    return _command(tmp_path, capfd, monkeypatch)
+
+
+def _command(folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    monkeypatch.chdir(folder)
     monkeypatch.setenv("COLUMNS", "80")
     capfd.readouterr()
 

@@ -4,21 +4,14 @@ from pathlib import Path
 
 import cv2
 import pytest
-from conftest import run_main
 
 EXPERT = ("show", "--env", "tabletop", "--task", "press-sum", "--seed", "1", "--size", "96", "--frames", "3")
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def test_the_expert_and_a_data_set(elsewhere: Path, capfd):
-    assert run_main(*EXPERT, "--out", "expert.html") == 0
-    assert capfd.readouterr().out == "expert.html\n"
-    assert "press" in (elsewhere / "expert.html").read_text()
+def test_the_expert_and_a_data_set(elsewhere):
+    outcome = elsewhere(*EXPERT, "--out", "expert.html")
+    assert (outcome.status, outcome.out) == (0, "expert.html\n")
+    assert "press" in Path("expert.html").read_text()
     collect = (
         "collect",
         "--env",
@@ -30,8 +23,8 @@ def test_the_expert_and_a_data_set(elsewhere: Path, capfd):
         "--episodes",
         "1",
     )
-    assert run_main(*collect, "--size", "32", "--workers", "1", "--out", "data") == 0
-    assert run_main("show", "data", "--frames", "3", "--out", "stored.png") == 0
+    assert elsewhere(*collect, "--size", "32", "--workers", "1", "--out", "data").status == 0
+    assert elsewhere("show", "data", "--frames", "3", "--out", "stored.png").status == 0
     assert cv2.imread("stored.png") is not None
 
 
@@ -52,8 +45,9 @@ def test_the_expert_and_a_data_set(elsewhere: Path, capfd):
         ((*EXPERT, "--frames", "1"), "at least 2 are needed, got 1"),
     ],
 )
-def test_wrong_use_is_answered_in_one_line(words: tuple[str, ...], message: str, capfd):
-    assert run_main(*words) == 2
-    (line,) = capfd.readouterr().err.splitlines()
+def test_wrong_use_is_answered_in_one_line(words: tuple[str, ...], message: str, elsewhere):
+    outcome = elsewhere(*words)
+    assert outcome.status == 2
+    (line,) = outcome.err.splitlines()
     assert line.startswith("kinesight: ")
     assert message in line
