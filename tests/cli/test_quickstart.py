@@ -139,3 +139,41 @@ def test_rows_of_another_system_are_measured_when_they_are_named(kinesight, work
     for episode in (*imagined.episodes, *oracle.episodes):
         assert episode.steps == 6
         assert [event.kind for event in episode.events] in (["imagine", "plan"], ["imagine", "lost"])
+
+
+def test_an_agent_acts_in_chains_and_in_a_look_that_it_was_not_trained_in(kinesight, workspace: Path) -> None:
+    words = ("evaluate", "tiny", "--seeds", 0, "--limit", 6, "--workers", 1)
+    outcome = kinesight(*words, "--env", "metaworld-chains", "--tasks", "handle", "--rows", "expert")
+    assert outcome.status == 0, outcome.err
+    assert "tasks in a row" in outcome.out
+    folder = workspace / "tiny/eval/metaworld-chains-shifted"
+    found = read_results(folder)
+    (episode,) = found.episodes
+    assert (episode.case.env, episode.case.task, episode.steps) == ("metaworld-chains", "handle", 6)
+    assert found.chains is not None
+    assert (found.chains.count, len(found.chains.in_a_row)) == (1, 5)
+    assert "Tasks in a row" in (folder / "report.html").read_text()
+    assert read_results(folder / "row-expert").cases == found.cases
+
+    outcome = kinesight(*words, "--split", "D")
+    assert outcome.status == 0, outcome.err
+    found = read_results(workspace / "tiny/eval/D-shifted")
+    assert (found.protocol, found.episodes[0].case.split) == ("D, shifted", "D")
+    assert found.chains is None
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--env", "metaworld-chains"), "handle-press, of which no task of metaworld-chains consists"),
+        (("--env", "metaworld-chain"), "Did you mean 'metaworld-chains'"),
+        (("--env", "metaworld-chains", "--tasks", "faucet"), "handle-side"),
+        (("--split", "E"), "ABC"),
+        (("--rows", "instruction-blind"), "needs a second task, tiny knows handle-press only"),
+        (("--env", "tabletop", "--tasks", "stack", "--cameras", "front"), "trained on metaworld"),
+    ],
+)
+def test_cases_that_do_not_fit_are_refused_by_name(kinesight, words: tuple[str, ...], named: str) -> None:
+    outcome = kinesight("evaluate", "tiny", "--seeds", 0, "--out", "refused", "--workers", 1, *words)
+    assert outcome.status in (1, 2)
+    assert named in " ".join(outcome.err.split())

@@ -74,3 +74,15 @@ def test_what_a_model_cannot_be_built_from_is_refused(tmp_path: Path) -> None:
     wide = {name: replace(camera, width=6) for name, camera in second.cameras.items()}
     with pytest.raises(DataError, match=r"several sizes \[\(4, 5\), \(4, 6\)\]"):
         facts(tmp_path / "sizes", [first, replace(second, cameras=wide)])
+
+
+def test_cameras_may_move_where_the_split_says_so(tmp_path: Path) -> None:
+    """Looks of Meta-World jitter them; the lens stays what it was."""
+    recorded = [replace(each, case=replace(each.case, split="ABC")) for each in episodes()]
+    assert not facts(tmp_path / "still", recorded).moving_cameras
+    first, second, third = recorded
+    shaken = replace(third, cameras={"l": third.cameras["l"], "r": moved(third.cameras["r"])})
+    assert facts(tmp_path / "moving", [first, second, shaken]).moving_cameras
+    other_lens = replace(third.cameras["r"], K=third.cameras["r"].K * [[2], [1], [1]])
+    with pytest.raises(DataError, match="episode 2 has another camera r"):
+        facts(tmp_path / "lens", [first, second, replace(third, cameras={**third.cameras, "r": other_lens})])

@@ -36,7 +36,8 @@ def test_keys_are_those_of_the_design(tmp_path: Path) -> None:
         "reason": "stuck: moved 0.4 mm in 15 steps",
         "values": {},
     }
-    assert list(document["summary"]) == ["episodes", "success_rate", "wilson_95", "per_task"]
+    assert list(document["summary"]) == ["episodes", "success_rate", "wilson_95", "per_task", "chains"]
+    assert document["summary"]["chains"] is None
 
 
 def test_summary_follows_from_the_episodes() -> None:
