@@ -62,7 +62,7 @@ def main() -> None:
             tiles = [captioned(tile, text) for tile, text in zip(tiles, splits.values(), strict=True)]
         rows.append(np.hstack(tiles))
     path = options.out / "looks.png"
-    Image.fromarray(np.vstack(rows)).save(path, optimize=True)
+    Image.fromarray(np.vstack(rows)).quantize(256).save(path, optimize=True)
     print(f"{path}: {path.stat().st_size / 1e3:.0f} kB")
 
 
