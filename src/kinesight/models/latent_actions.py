@@ -191,7 +191,7 @@ class LatentActions(nn.Module):
         depth_mm = None if batch.depth_mm is None else shifted(batch.depth_mm.to(torch.int32), moves)
         rgb, depth_m = self._pictures(shifted(batch.rgb, moves), depth_mm)
         inside = batch.valid[:, 1:]
-        vectors = self._encode(rgb)
+        vectors = self._encode(self._features(rgb))
         quantised = self.quantiser(
             rearrange(vectors, "b t n e -> (b t) n e"),
             repeat(inside, "b t -> (b t) n", n=self.config.tokens),
@@ -215,10 +215,10 @@ class LatentActions(nn.Module):
         colours = (resized(to_unit(rgb), self.size) + 1) / 2
         return colours, metres(depth_mm, self.size) if self.config.depth and depth_mm is not None else None
 
-    def _encode(self, rgb: Float[Tensor, "b t 3 h w"]) -> Float[Tensor, "b k n e"]:
+    def _encode(self, features: Float[Tensor, "b t n d"]) -> Float[Tensor, "b k m e"]:
         """Eq. 1: vectors of the later frames' codes, before they are looked up."""
-        frames = rgb.shape[1]
-        x = self.inputs(self._features(rgb)) + self.place
+        frames = features.shape[1]
+        x = self.inputs(features) + self.place
         queries = self.queries[:frames].to(x.dtype).expand(len(x), -1, -1, -1)
         x = torch.cat([queries, x], dim=2) + self.time[:frames]
         for block in self.encoder:
@@ -257,11 +257,16 @@ class LatentActions(nn.Module):
         return replace(self.facts.request, depth=self.config.depth)
 
     @torch.inference_mode()
-    def codes(self, rgb: UInt8[Tensor, "b t y x 3"]) -> Int[Tensor, "b k n"]:
-        """Codes of the later frames of clips of the present frame and up to N later ones."""
+    def seen(self, rgb: UInt8[Tensor, "b t y x 3"]) -> Float[Tensor, "b t n d"]:
+        """Frozen features of every frame."""
         with torch.autocast(rgb.device.type, enabled=False):
-            vectors = self._encode(self._pictures(rgb, None)[0])
-            return self.quantiser.nearest(nn.functional.normalize(vectors.float(), dim=-1))
+            return self._features(self._pictures(rgb, None)[0])
+
+    @torch.inference_mode()
+    def codes(self, seen: Float[Tensor, "b t n d"]) -> Int[Tensor, "b k m"]:
+        """Codes of the later frames, from the features of the present frame and up to N later ones."""
+        with torch.autocast(seen.device.type, enabled=False):
+            return self.quantiser.nearest(nn.functional.normalize(self._encode(seen).float(), dim=-1))
 
     @torch.inference_mode()
     def decode(
@@ -297,7 +302,8 @@ class LatentActions(nn.Module):
 
     def codes_of(self, clip: Video) -> Int[np.ndarray, "k n"]:
         """What really happened, in codes."""
-        return self.codes(torch.from_numpy(clip.copy())[None].to(self.place.device))[0].cpu().numpy()
+        rgb = torch.from_numpy(clip.copy())[None].to(self.place.device)
+        return self.codes(self.seen(rgb))[0].cpu().numpy()
 
     def draw(self, now: Image, depth_m: Depth | None, codes: Int[np.ndarray, "k n"]) -> Video:
         """What codes say will happen, at the size of the picture that is known."""
@@ -312,7 +318,7 @@ class LatentActions(nn.Module):
     @torch.inference_mode()
     def measure(self, batch: LatentBatch) -> tuple[Horizon, ...]:
         """By horizon: use of the codebook, and error against repeating the present frame."""
-        codes = self.codes(batch.rgb)
+        codes = self.codes(self.seen(batch.rgb))
         drawn = self.decode(batch.rgb[:, 0], None if batch.depth_mm is None else batch.depth_mm[:, 0], codes)
         rgb = self._pictures(batch.rgb, None)[0]
         predicted = drawn.rgb.unflatten(0, codes.shape[:2])

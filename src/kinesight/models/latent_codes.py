@@ -9,6 +9,7 @@ from jaxtyping import Int
 
 from kinesight.data.episodes import Episode
 from kinesight.models.latent_actions import LatentActions
+from kinesight.types.arrays import Video
 
 PAST_THE_END = -1
 """Stands for every code of a key frame after the end of the episode."""
@@ -25,16 +26,15 @@ class LatentCodes:
     def __call__(self, episode: Episode) -> Mapping[str, np.ndarray]:
         return {f"codes.{name}": self._of(episode.arrays[f"rgb.{name}"]) for name in episode.cameras}
 
-    def _of(self, rgb: np.ndarray) -> Int[np.ndarray, "t k n"]:
-        config, last = self.model.config, len(rgb) - 1
-        later = config.gap * np.arange(1, config.frames + 1)
-        wanted = np.arange(len(rgb))[:, None] + later
+    def _of(self, rgb: Video) -> Int[np.ndarray, "t k n"]:
+        config, frames = self.model.config, np.arange(len(rgb))
+        rows = frames[:, None] + config.gap * np.arange(config.frames + 1)
         device = self.model.place.device
-        found = []
-        for start in range(0, len(rgb), BATCH):
-            rows = np.concatenate([np.arange(len(rgb))[:, None], wanted], axis=1)[start : start + BATCH]
-            clips = torch.from_numpy(rgb[np.minimum(rows, last)]).to(device)
-            found.append(self.model.codes(clips).cpu().numpy())
-        codes = np.concatenate(found).astype(np.int16)
-        codes[wanted > last] = PAST_THE_END
+        # Every frame is looked at once, though it is a part of several clips.
+        pictures = torch.from_numpy(rgb).split(BATCH)
+        seen = torch.cat([self.model.seen(each[None].to(device))[0] for each in pictures])
+        inside = torch.from_numpy(np.minimum(rows, frames[-1])).to(device)
+        found = [self.model.codes(seen[each]) for each in inside.split(BATCH)]
+        codes = torch.cat(found).cpu().numpy().astype(np.int16)
+        codes[rows[:, 1:] > frames[-1]] = PAST_THE_END
         return codes

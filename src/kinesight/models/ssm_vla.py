@@ -82,6 +82,8 @@ class SsmVlaConfig:
     """Or "causal", the paper's baseline."""
     grid: int = 6
     """Tokens along each edge of a view."""
+    width: int = 32
+    """Of a view's first convolutions; four times as wide in the last ones."""
     features: int = 128
     blocks: int = 5
     heads: int = 4
@@ -136,7 +138,8 @@ class SsmVla(nn.Module):
         self.language = WordEncoder(self.vocabulary.size, d)
         self.coordinates = Coordinates(facts.proprio_low, facts.proprio_high, d)
         views = 2 if config.second_view else 1
-        self.views = nn.ModuleList(CnnTokens(3, d, config.grid) for _ in range(views))
+        self.views = nn.ModuleList(CnnTokens(3, d, config.grid, config.width) for _ in range(views))
+        self.views.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         patches = patch_grid(self.size, config.patch)
         counts = {
             Segment.CORE: config.words + config.history * (1 + views * config.grid**2),

@@ -23,7 +23,7 @@ class SsmVlaBatch:
     next_rgb: UInt8[Tensor, "b 1 y x 3"] | None = None
     next_depth_mm: Integer[Tensor, "b 1 y x"] | None = None
     next_valid: Bool[Tensor, "b 1"] | None = None
-    codes: Integer[Tensor, "b k n"] | None = None
+    codes: Integer[Tensor, "b k m"] | None = None
     actions: Float[Tensor, "b h a"] | None = None
     valid: Bool[Tensor, "b h"] | None = None
 

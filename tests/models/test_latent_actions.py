@@ -1,0 +1,227 @@
+"""Farsighted-LAM: what codes may know, what is trained on, what is refused; codes of episodes."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import point_mass
+import pytest
+import torch
+from model_samples import generator
+
+from kinesight.collection.collect import collect
+from kinesight.data.derived import derive
+from kinesight.data.episodes import Episode, EpisodeStore
+from kinesight.data.facts import data_facts
+from kinesight.data.windows import open_windows
+from kinesight.models.latent_actions import LatentActions, LatentActionsConfig, LatentBatch
+from kinesight.models.latent_codes import PAST_THE_END, LatentCodes
+from kinesight.models.masked_autoencoder import MaskedAutoencoderConfig
+from kinesight.nn.vit import VitConfig
+from kinesight.types.errors import DataError, UsageError
+from kinesight.types.facts import DataFacts
+from kinesight.types.windows import Take, WindowSpec
+
+VIT = VitConfig(patch=4, features=16, blocks=1, heads=2)
+CONFIG = LatentActionsConfig(
+    batch_size=4,
+    frames=3,
+    gap=2,
+    tokens=2,
+    codes=8,
+    code_features=4,
+    size=0,
+    vit=VIT,
+    features=16,
+    heads=2,
+    encoder_blocks=1,
+    decoder_blocks=1,
+    patch=4,
+    shift=1,
+)
+
+
+def numbered(episode: Episode) -> Mapping[str, np.ndarray]:
+    return {"number": np.array([(episode.index, t) for t in range(episode.length + 1)])}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> EpisodeStore:
+    """The point mass with depth."""
+    config = replace(point_mass.CONFIG, segmentation=False, episodes=2)
+    path = tmp_path_factory.mktemp("latent") / "data"
+    plain = collect(config, path, 1, "", point_mass.make_environment, point_mass.make_expert)
+    return plain.with_derived(derive(plain, "number", numbered))
+
+
+@pytest.fixture(scope="module")
+def facts(store: EpisodeStore) -> DataFacts:
+    return data_facts(store)
+
+
+def build(facts: DataFacts, **settings: object) -> LatentActions:
+    torch.manual_seed(0)
+    return replace(CONFIG, **settings).build(facts)  # type: ignore[arg-type]
+
+
+def gather(model: LatentActions, store: EpisodeStore, size: int = 4, seed: int = 0) -> LatentBatch:
+    return model.collate("latent", open_windows(store, model.spec, ("front",)).batch((seed,), size))
+
+
+def total(model: LatentActions, terms: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    return sum((model.loss_weights[name] * value.mean() for name, value in terms.items()), torch.zeros(()))
+
+
+def test_codes_of_a_key_frame_know_nothing_of_later_ones(facts, store) -> None:
+    model = build(facts).eval()
+    seen = model.seen(gather(model, store).rgb).clone()
+    changed = seen.clone()
+    changed[:, 2:] += torch.randn(changed[:, 2:].shape, generator=generator())
+    with torch.inference_mode():
+        one, other = model._encode(seen), model._encode(changed)
+    torch.testing.assert_close(one[:, 0], other[:, 0])
+    assert bool(((one - other).abs().amax((2, 3))[:, 1:] > 1e-4).all())
+
+
+def test_the_decoder_sees_the_present_frame_and_one_frames_codes_alone(facts, store) -> None:
+    model = build(facts).eval()
+    batch = gather(model, store)
+    assert batch.depth_mm is not None
+    codes = torch.randint(0, 8, (4, 3, 2), generator=generator())
+    drawn = model.decode(batch.rgb[:, 0], batch.depth_mm[:, 0], codes).rgb.unflatten(0, (4, 3))
+    alone = model.decode(batch.rgb[:, 0], batch.depth_mm[:, 0], codes[:, 1:2]).rgb
+    torch.testing.assert_close(drawn[:, 1], alone)
+    with pytest.raises(UsageError, match="trained on RGB-D; decoding needs the present depth"):
+        model.decode(batch.rgb[:, 0], None, codes)
+
+
+def test_frames_after_the_end_are_not_trained_on(facts, store) -> None:
+    model = build(facts, shift=0).eval()
+    batch = gather(model, store)
+    batch = replace(batch, valid=torch.tensor([[True, True, False, False]] * 4))
+    garbage = batch.rgb.clone()
+    garbage[:, 2:] = torch.randint(0, 256, garbage[:, 2:].shape, generator=generator()).to(torch.uint8)
+    expected = model.loss("latent", batch, generator())
+    found = model.loss("latent", replace(batch, rgb=garbage), generator())
+    for name, value in expected.items():
+        torch.testing.assert_close(value, found[name], msg=name)
+    none = model.loss("latent", replace(batch, valid=batch.valid & False), generator())
+    assert all(float(value.detach().abs().max()) == 0 for value in none.values())
+
+
+def test_losses_are_sums_over_later_frames(facts, store) -> None:
+    """Eq. 6."""
+    model = build(facts, shift=0).eval()
+    batch = replace(gather(model, store), valid=torch.ones(4, 4, dtype=torch.bool))
+    whole = model.loss("latent", batch, generator())
+    parts = [
+        model.loss("latent", replace(batch, valid=torch.arange(4).expand(4, 4) == k), generator())
+        for k in (1, 2, 3)
+    ]
+    for name, value in whole.items():
+        torch.testing.assert_close(value, sum(part[name] for part in parts))
+
+
+def test_codes_are_learned_that_say_more_than_the_present_frame(facts, store) -> None:
+    """One batch by heart: drawn frames come nearer than the present one, and the codebook is used."""
+    model = build(facts, shift=0, features=32, codes=16, commitment=0.01)
+    batch = gather(model, store, 8, seed=3)
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=5e-3)
+    draws = generator()
+    first = None
+    for _ in range(110):
+        loss = total(model, model.loss("latent", batch, draws))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        first = first or float(loss.detach())
+    horizons = model.eval().measure(batch)
+    assert [horizon.steps for horizon in horizons] == [2, 4, 6]
+    for horizon in horizons:
+        assert horizon.error < 0.7 * horizon.copy_error, horizon
+        assert 1 <= horizon.perplexity <= horizon.used <= 16
+    assert max(horizon.used for horizon in horizons) >= 3
+
+
+def test_features_stay_as_they_were_taught(facts, store) -> None:
+    torch.manual_seed(1)
+    teacher = MaskedAutoencoderConfig(size=0, vit=VIT, features=8, heads=2).build(facts)
+    model = build(facts)
+    assert model.wants_teacher
+    model.adopt(teacher)
+    assert model.vit is not None
+    before = {name: value.clone() for name, value in model.vit.state_dict().items()}
+    assert all(torch.equal(before[name], value) for name, value in teacher.vit.state_dict().items())
+    trained = [p for group in model.parameter_groups() for p in group["params"]]
+    optimizer = torch.optim.AdamW(trained, lr=1e-2, weight_decay=1.0)
+    total(model, model.loss("latent", gather(model, store), generator())).backward()
+    optimizer.step()
+    assert all(torch.equal(before[name], value) for name, value in model.vit.state_dict().items())
+
+
+def test_another_teacher_is_refused_with_the_numbers(facts) -> None:
+    model = build(facts)
+    other = MaskedAutoencoderConfig(size=0, vit=replace(VIT, blocks=2), features=8, heads=2).build(facts)
+    with pytest.raises(DataError, match=r"blocks=2.* on 12 x 16 px, the latent actions expect .*blocks=1"):
+        model.adopt(other)
+    with pytest.raises(UsageError, match="come from a MaskedAutoencoder, got a Linear"):
+        model.adopt(torch.nn.Linear(1, 1))
+
+
+def test_codes_of_an_episode_are_those_of_its_clips_and_none_past_the_end(facts, store) -> None:
+    model = build(facts).eval()
+    found = store.with_derived(derive(store, "codes", LatentCodes(model), parameters="test"))
+    episode = found[1]
+    codes = episode.arrays["codes.side"]
+    assert codes.dtype == np.int16
+    assert codes.shape == (episode.length + 1, 3, 2)
+    rgb, last = episode.arrays["rgb.side"], episode.length
+    for t in (0, 1, last - 5, last - 1, last):
+        inside = [k for k in (1, 2, 3) if t + 2 * k <= last]
+        assert (codes[t, len(inside) :] == PAST_THE_END).all()
+        if inside:
+            clip = rgb[[t, *(t + 2 * k for k in inside)]]
+            assert np.array_equal(codes[t, : len(inside)], model.codes_of(clip))
+
+
+def test_a_batch_from_observations_is_the_one_from_the_store(facts, store) -> None:
+    model = build(facts)
+    spec = WindowSpec({**model.spec.takes, "number": Take("number", model.spec.takes["rgb"].rule)})
+    windows = open_windows(store, spec, ("front",)).batch((1,), 3)
+    stored = model.collate("latent", windows)
+    for b in range(3):
+        seen = []
+        for index, frame in windows.values["number"][b].tolist():
+            episode = store[index]
+            environment = point_mass.make_environment(episode.case, 100)
+            environment.reset()
+            for action in episode.arrays["executed"][:frame]:
+                environment.step(action)
+            seen.append(environment.observe(replace(model.request, cameras=("front",))))
+        mine = model.batch_from(seen, stored.valid[b].tolist())
+        assert torch.equal(mine.rgb, stored.rgb[b : b + 1])
+        assert torch.equal(mine.valid, stored.valid[b : b + 1])
+        assert mine.depth_mm is not None
+        assert stored.depth_mm is not None
+        difference = mine.depth_mm.int() - stored.depth_mm[b : b + 1].int()
+        assert int(difference.abs().max()) <= 1
+
+
+def test_without_depth_nothing_of_it_is_asked_for(facts, store) -> None:
+    model = build(facts, depth=False).eval()
+    assert set(model.spec.takes) == {"rgb"}
+    assert set(model.loss_weights) == {"rgb", "commitment"}
+    assert not model.request.depth
+    rgb = store[0].arrays["rgb.front"]
+    drawn = model.draw(rgb[0], None, np.zeros((3, 2), np.int64))
+    assert drawn.shape == (3, *rgb[0].shape)
+    assert drawn.dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"frames": 0}, "frames must be at least 1, got 0"), ({"codes": 1}, "at least 2 codes, got 1")],
+)
+def test_sizes_that_make_no_sense_are_refused(settings: dict[str, int], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        replace(CONFIG, **settings)  # type: ignore[arg-type]
