@@ -136,7 +136,11 @@ WRONG = {
     "data name": ((*TINY, "--data", "demo=x"), 2, "the recipe reads demos, not 'demo'"),
     "data": ((*TINY, "--data", "nowhere", "--out", "n"), 1, "nowhere: no data set here"),
     "run": (("evaluate", "nowhere"), 1, "nowhere: no run here (recipe.json is missing)"),
-    "row": (("evaluate", "tiny", "--rows", "no gaol"), 2, "Unknown row of spatial-policy-tiny 'no gaol'. Did you mean 'no goal'?"),
+    "row": (
+        ("evaluate", "tiny", "--rows", "no gaol"),
+        2,
+        "Unknown row of spatial-policy-tiny 'no gaol'. Did you mean 'no goal'?",
+    ),
     "seeds": (("evaluate", "tiny", "--seeds", "5-2"), 2, "a range of seeds rises, got '5-2'"),
     "letters": (("evaluate", "tiny", "--seeds", "a"), 2, "seeds are written 0-24, 3 or 0-4,7, got 'a'"),
     "gaps": (

@@ -158,7 +158,7 @@ def test_an_agent_acts_in_chains_and_in_a_look_that_it_was_not_trained_in(kinesi
     outcome = kinesight(*words, "--split", "D")
     assert outcome.status == 0, outcome.err
     found = read_results(workspace / "tiny/eval/D-shifted")
-    assert (found.protocol, found.episodes[0].case.split) == ("D, shifted", "D")
+    assert (found.protocol, found.episodes[0].case.split) == ("shifted, D", "D")
     assert found.chains is None
 
 
@@ -169,7 +169,7 @@ def test_an_agent_acts_in_chains_and_in_a_look_that_it_was_not_trained_in(kinesi
         (("--env", "metaworld-chain"), "Did you mean 'metaworld-chains'"),
         (("--env", "metaworld-chains", "--tasks", "faucet"), "handle-side"),
         (("--split", "E"), "ABC"),
-        (("--rows", "instruction-blind"), "needs a second task, tiny knows handle-press only"),
+        (("--rows", "other instruction"), "Unknown row of spatial-policy-tiny 'other instruction'"),
         (("--env", "tabletop", "--tasks", "stack", "--cameras", "front"), "trained on metaworld"),
     ],
 )

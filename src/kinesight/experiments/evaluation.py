@@ -199,8 +199,6 @@ def run_rows(
     """Evaluate several rows; the agent's lies in `out` itself, the others in `out/row-NAME`."""
     if any(lookup("row", row, ROWS).needs_expert for row in rows):
         expert_collection(run, cases)  # cases that do not fit are answered before hours have passed
-    if any(ROWS[row].misled for row in rows):
-        learned_tasks(run)
     found = {}
     for row in rows:
         announce(f"{row}: {len(cases)} episodes")
