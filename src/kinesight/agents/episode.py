@@ -14,7 +14,7 @@ from kinesight.interfaces.subscriber import Subscriber
 from kinesight.language.consult import chat_totals
 from kinesight.types.chain import ChainState
 from kinesight.types.decision import Decision, Event
-from kinesight.types.observation import Observation, StepResult, ViewRequest
+from kinesight.types.observation import Observation, Scene, StepResult, ViewRequest
 from kinesight.types.results import EpisodeResult
 
 COUNTED_AS: Mapping[str, str] = {"plan": "plans", "imagine": "videos", "reject": "rejected", "task": "tasks"}
@@ -41,6 +41,7 @@ def run_episode(
     with account.timed("wall"):
         with account.timed("environment"):
             result = environment.reset()
+        began = environment.observe(ViewRequest(scene=True)).scene
         agent.reset(result.chain.case if result.chain else environment.case)
         for subscriber in subscribers:
             subscriber.start(environment.case, environment)
@@ -60,6 +61,7 @@ def run_episode(
                 account.step(observation, decision, result, environment, handed_over)
             for subscriber in subscribers:
                 subscriber.step(observation, decision, result)
+        ended = environment.observe(ViewRequest(scene=True)).scene
     outcome = EpisodeResult(
         case=environment.case,
         success=account.success,
@@ -68,6 +70,8 @@ def run_episode(
         timings_s=dict(account.timings_s),
         metrics={
             **motion_metrics(*map(np.stack, account.tracks)),
+            # In a chain the target is another one at its end.
+            **({} if result.chain else progress_metrics(began, ended)),
             **chain_metrics(result.chain),
             **chat_totals(account.events),
         },
@@ -129,6 +133,21 @@ def motion_metrics(*tracks: Float[np.ndarray, "_ 3"]) -> Mapping[str, float]:
     if thirds:
         metrics["jerk"] = float(np.concatenate(thirds).mean())
     return metrics
+
+
+def progress_metrics(before: Scene | None, after: Scene | None) -> Mapping[str, float]:
+    """`progress`: by how much of the way the target came closer to the goal.
+
+    1 at the goal, 0 as far from it as at first, negative where it is farther.
+    """
+    named = [
+        scene for scene in (before, after) if scene is not None and {"target", "goal"} <= {*scene.points}
+    ]
+    if len(named) < 2:
+        return {}
+    goal = named[0].points["goal"]
+    was, now = (float(np.linalg.norm(goal - scene.points["target"])) for scene in named)
+    return {"progress": 1 - now / was} if was > 1e-3 else {}
 
 
 def chain_metrics(chain: ChainState | None) -> Mapping[str, float]:

@@ -1,8 +1,8 @@
-"""Goals from recorded expert episodes instead of imagined ones: two controls for any goal-image agent.
+"""Goals from recorded expert episodes instead of imagined ones: controls for any goal-image agent.
 
 With the episode of the same case they are oracle goals: how well the policy does when imagination is perfect.
 With another layout's episode of the same task they are shuffled goals: how much it matters that the goals
-belong to what is seen.
+belong to what is seen. With the episode of the task's counterpart in the same scene they are swapped goals.
 """
 
 from typing import Literal

@@ -80,7 +80,7 @@ def evaluate(
         where,
         split,
     )
-    chosen = table_rows(arguments.names(rows) if rows else (), opened.recipe, where)
+    chosen = table_rows(arguments.names(rows) if rows else (), opened.recipe, where, {c.task for c in cases})
     apart = cases[0].split if cases[0].split != "train" else ""
     folder = out or run / "eval" / "-".join(word for word in (env, apart, cases[0].start) if word)
     steps = limit or step_limit(opened.recipe, where)

@@ -33,6 +33,8 @@ class Entry:
     """Task that is several in turn -> those, which are tasks of `parts_of`."""
     parts_of: str = ""
     """Environment."""
+    counterparts: Mapping[str, str] = field(default_factory=dict)
+    """Task -> the one that begins alike in the same scene."""
     guessing: Callable[[], Agent] | None = None
     """The expert that never heard the sentence; None where the sentence leaves nothing to choose."""
     misled: Callable[[Agent], Agent] | None = None
@@ -107,6 +109,7 @@ ENVIRONMENTS: dict[str, Entry] = {
         make=_metaworld,
         expert=_metaworld_expert,
         splits=tuple(split for split in metaworld_looks.SPLITS if split),
+        counterparts=metaworld_tables.COUNTERPARTS,
     ),
     "metaworld-chains": Entry(
         tasks=tuple(metaworld_tables.CHAIN_FAMILIES),
@@ -173,7 +176,9 @@ def holds_several(name: str) -> bool:
 
 
 def same_scene(name: str, task: str) -> tuple[str, ...]:
-    """Other tasks that could be asked for in the scene of a task, as far as chains are made of them."""
+    """Other tasks that could be asked for in the scene of a task: its counterpart, or its mates in chains."""
+    if other := lookup("environment", name, ENVIRONMENTS).counterparts.get(task):
+        return (other,)
     made_of = [
         pair
         for entry in ENVIRONMENTS.values()
@@ -222,5 +227,15 @@ def make_case(case: Case, limit: int | None = None) -> Environment:
 def expert(name: str, case: Case, noise_std: float = 0.0) -> Agent:
     """The scripted expert, reset to `case`; with noise its decisions carry the clean action as label."""
     agent = lookup("environment", name, ENVIRONMENTS).expert(noise_std)
+    agent.reset(case)
+    return agent
+
+
+def counterpart_expert(name: str, case: Case, noise_std: float = 0.0) -> Agent:
+    """The scripted expert of the case's counterpart, in the case's own scene."""
+    from kinesight.envs.counterpart import CounterpartExpert
+
+    entry = lookup("environment", name, ENVIRONMENTS)
+    agent = CounterpartExpert(entry.expert(noise_std), entry.counterparts)
     agent.reset(case)
     return agent

@@ -85,6 +85,9 @@ CHAIN_FAMILIES: dict[str, tuple[str, str]] = {
 }
 """Two tasks each that share a scene and undo each other, so that they can follow each other in it."""
 
+COUNTERPARTS: dict[str, str] = {"faucet-open": "faucet-close", "faucet-close": "faucet-open"}
+"""Tasks that begin alike in the same scene: only the instruction, or a goal, tells which one is meant."""
+
 CHAIN_LENGTH = 5
 """Tasks in a row, as in CALVIN."""
 

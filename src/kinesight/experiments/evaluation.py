@@ -1,6 +1,6 @@
 """From a trained run to results: the agent and its control rows on the same cases, resumable."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -41,6 +41,10 @@ Announce = Callable[[str], None]
 """Told when a phase begins."""
 
 
+SWAPPED_STEPS = 120
+"""Of an episode of a counterpart's expert: more than it takes to turn a faucet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line of a results table."""
@@ -68,6 +72,7 @@ ROWS: dict[str, Row] = {
         Row("no goal", "none"),
         Row("shuffled goals", "shuffled", needs_expert=True),
         Row("oracle goals", "oracle", needs_expert=True),
+        Row("swapped goals", "swapped", needs_expert=True),
         Row("avdc", "imagined", follower="avdc"),
         Row("avdc-replan", "imagined", follower="avdc-replan"),
         Row("avdc oracle", "oracle", needs_expert=True, follower="avdc"),
@@ -164,22 +169,29 @@ JUDGES: dict[str, Callable[[SpatialPolicyConfig], VideoJudgeConfig | ChatJudgeCo
 }
 
 
-def rows_of(recipe: Recipe, env: str = "") -> tuple[str, ...]:
-    """Rows that the recipe's system has in an environment ("": its own), in the order of the table."""
+def rows_of(recipe: Recipe, env: str = "", tasks: Iterable[str] = ()) -> tuple[str, ...]:
+    """Rows that the recipe's system has in an environment ("": its own), in the order of the table.
+
+    `tasks`: those to be measured, none for the recipe's own. Goals can be swapped where all have a
+    counterpart.
+    """
     own = system_of(recipe).rows
     entry = lookup("environment", env or recipe.data.env, envs.ENVIRONMENTS)
     lacking = {
         "guessing expert": entry.guessing is None,
         "other instruction": entry.misled is None and len(demonstrated(recipe)) < 2,
+        "swapped goals": not {*(tasks or recipe.evaluation.tasks)} <= {*entry.counterparts},
     }
     return tuple(
         name for name, row in ROWS.items() if (row.goals is None or name in own) and not lacking.get(name)
     )
 
 
-def table_rows(names: Sequence[str], recipe: Recipe, env: str = "") -> tuple[str, ...]:
+def table_rows(
+    names: Sequence[str], recipe: Recipe, env: str = "", tasks: Iterable[str] = ()
+) -> tuple[str, ...]:
     """The agent and the named controls ("all": every one) in the order of the table."""
-    there = rows_of(recipe, env)
+    there = rows_of(recipe, env, tasks)
     wanted = {"agent", *(there if "all" in names else names)}
     for name in wanted:
         lookup(f"row of {recipe.name}", name, dict.fromkeys(there))
@@ -218,7 +230,7 @@ def run_row(
     stages = {name: load_stage(run, name) for name in (*used, *judged)}
     for stage in stages.values():
         check_fit(stage, cases)
-    expert_data = record_expert(run, cases, workers) if chosen.needs_expert else None
+    expert_data = record_expert(run, cases, workers, chosen.goals) if chosen.needs_expert else None
     make = partial(build_row, run, row, expert_data, cases[0].env)
     subject = Subject(
         agent=run.recipe.name if row == "agent" else row,
@@ -307,9 +319,18 @@ def expert_collection(run: Run, cases: Sequence[Case]) -> CollectionConfig:
     )
 
 
-def record_expert(run: Run, cases: Sequence[Case], workers: int) -> Path:
-    """Collect what `expert_collection` names, or find it in `data/expert-HASH`."""
+def record_expert(run: Run, cases: Sequence[Case], workers: int, goals: Goals | None = "oracle") -> Path:
+    """Collect what `expert_collection` names, or find it in `data/expert-HASH`.
+
+    Swapped goals are of the counterpart's expert, who never succeeds at the task: its episodes end after the
+    time that a task takes.
+    """
     config = expert_collection(run, cases)
+    if goals == "swapped":
+        config = replace(config, limit=SWAPPED_STEPS)
+        path = own_folder("counterpart", config)
+        collect(config, path, workers=workers, make_expert=envs.counterpart_expert)
+        return path
     path = own_folder("expert", config)
     collect(config, path, workers=workers)
     return path

@@ -24,7 +24,7 @@ from kinesight.types.errors import UsageError
 IMAGINER, POLICY = "imaginer", "policy"
 QUICKSTART_TASKS = ("door-open", "door-close", "handle-press", "button-press-topdown")
 
-Goals = Literal["imagined", "oracle", "shuffled", "none"]
+Goals = Literal["imagined", "oracle", "shuffled", "swapped", "none"]
 """Where the policy's goals come from; all but the first are controls."""
 
 
@@ -53,7 +53,7 @@ def _imaginer(run: Run, goals: Goals, expert_data: Path | None) -> Imaginer:
         raise UsageError(f"{goals} goals need a data set with the expert's episodes of the same cases")
     model = run.recipe.stage(IMAGINER).model
     assert isinstance(model, VideoDiffusionConfig), "the stage `imaginer` is a video model"
-    whose = "same" if goals == "oracle" else "another"
+    whose = "another" if goals == "shuffled" else "same"
     return RecordedFutures(EpisodeStore(expert_data), whose, model.frames)
 
 

@@ -45,6 +45,7 @@ SYSTEMS: dict[type, System] = {
             "no goal": _stages(spatial_policy.POLICY),
             "shuffled goals": _stages(spatial_policy.POLICY),
             "oracle goals": _stages(spatial_policy.POLICY),
+            "swapped goals": _stages(spatial_policy.POLICY),
             "avdc": _stages(spatial_policy.IMAGINER),
             "avdc-replan": _stages(spatial_policy.IMAGINER),
             "avdc oracle": _stages(),
