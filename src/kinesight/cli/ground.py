@@ -27,7 +27,7 @@ def ground(
 
     Args:
         out: folder of the set
-        tasks: tasks or sets of tasks (see kinesight list)
+        tasks: tasks or sets of tasks (see kinesight list); all: all that have spatial records
         env: simulator
         episodes: trajectories of each task that reach the goal
         cameras: views; "free" is drawn anew for each episode
@@ -42,19 +42,20 @@ def ground(
         form: of the records for training, where the dialect names none
         workers: processes
     """
-    from kinesight.cli import arguments
-    from kinesight.cli.console import path, say
+    from kinesight.cli import arguments, console
     from kinesight.collection.grounding import export, make
     from kinesight.envs import catalogue as envs
     from kinesight.experiments.training import processes
 
     export.check_dialect(dialect or "json", form)  # before anything is simulated
     config = make.GroundConfig(
-        env, envs.task_set(env, tasks), episodes, arguments.names(cameras) if cameras else (),
-        arguments.names(looks), size, size, moments, env_split=env_split, codec=codec,
-        modalities=arguments.names(modalities),
+        env, () if tasks == "all" else envs.task_set(env, tasks), episodes,
+        arguments.names(cameras) if cameras else (), arguments.names(looks), size, size, moments,
+        env_split=env_split, codec=codec, modalities=arguments.names(modalities),
     )  # fmt: skip
     made = make.ground(config, out, workers or processes(), arguments.command(), plans)
-    say(f"{len(made)} records about {made.frame_count} frames, {path(out / 'card.md')} tells more")
+    console.say(
+        f"{len(made)} records about {made.frame_count} frames, {console.path(out / 'card.md')} tells more"
+    )
     for name, count in export.export(out, dialect, form).files.items() if dialect else ():
-        say(f"{count} records in {path(out / 'export' / name)}")
+        console.say(f"{count} records in {console.path(out / 'export' / name)}")

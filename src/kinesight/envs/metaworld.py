@@ -87,6 +87,11 @@ class MetaWorld:
         """Steps after which the episode is truncated."""
         return self._limit
 
+    @property
+    def simulation(self) -> SawyerXYZEnv:
+        """The simulator as it is now; replays read its joints."""
+        return self._running()
+
     def reset(self) -> StepResult:
         for attempt in range(SHIFT_DRAWS):
             self._begin()

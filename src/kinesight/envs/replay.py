@@ -18,6 +18,8 @@ from kinesight.types.arrays import Matrix4, Point
 from kinesight.types.camera import FULL_VIEW, Camera
 from kinesight.types.observation import View
 
+DRAWN_GROUPS = 3
+"""Geoms of groups from this one on are not drawn; Meta-World keeps what only collides in group 4."""
 Boxes = Mapping[str, tuple[Point, Point]]
 """Name -> lowest and highest corner along the world's axes, metres."""
 
@@ -39,7 +41,7 @@ class Replay:
         self._key, self._place = key, place
         self._geoms: dict[str, list[int]] = {}
         for identity, name in self.names.items():
-            if 1 <= identity <= model.ngeom:
+            if 1 <= identity <= model.ngeom and model.geom_group[identity - 1] < DRAWN_GROUPS:
                 self._geoms.setdefault(name.partition("/")[0], []).append(identity - 1)
 
     def put(self, state: Float[np.ndarray, "d"]) -> None:

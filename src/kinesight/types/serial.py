@@ -115,10 +115,11 @@ def _strictly(accepted: tuple[type, ...], expected: str) -> abc.Callable[[Any, A
     return structure
 
 
+_structure_number = _strictly((int, float), "a number")
+
+
 def _structure_float(value: Any, cls: Any) -> float:
-    if value in NOT_FINITE:
-        return float(value)
-    return _strictly((int, float), "a number")(value, float)
+    return float(value) if value in NOT_FINITE else _structure_number(value, float)
 
 
 def _structure_array(value: Any, cls: Any) -> np.ndarray:

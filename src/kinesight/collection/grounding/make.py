@@ -13,9 +13,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from kinesight.collection.collect import CollectionConfig, collect
-from kinesight.collection.grounding import tabletop
+from kinesight.collection.grounding import metaworld, tabletop
 from kinesight.collection.grounding.card import write_card
 from kinesight.collection.grounding.drawing import Drawing, DrawnEpisode, draw_episode, without
+from kinesight.collection.grounding.metaworld import MetaWorldScene
 from kinesight.collection.grounding.near import SeenFrames
 from kinesight.collection.grounding.scene import GroundScene
 from kinesight.collection.grounding.tabletop import TableTopScene
@@ -47,13 +48,20 @@ class Source:
     """Raises for cameras and looks that there are not."""
     cameras: tuple[str, ...]
     """Where none are named."""
+    tasks: tuple[str, ...]
+    """Whose things have names for people."""
     without_records: tuple[str, ...] = ()
     """Splits in which things happen that the actions do not tell."""
 
 
 SOURCES: Mapping[str, Source] = {
+    "metaworld": Source(MetaWorldScene, metaworld.check_views, metaworld.VIEWS, tuple(metaworld.TASKS)),
     "tabletop": Source(
-        TableTopScene, tabletop.check_views, tabletop.VIEWS, ("interference", "new-instruction")
+        TableTopScene,
+        tabletop.check_views,
+        tabletop.VIEWS,
+        catalogue.tasks("tabletop"),
+        ("interference", "new-instruction"),
     ),
 }
 
@@ -64,6 +72,7 @@ class GroundConfig:
 
     env: str
     tasks: tuple[str, ...]
+    """Empty: all that have spatial records."""
     episodes: int
     """By task; attempts at which the expert fails do not count."""
     cameras: tuple[str, ...] = ()
@@ -85,6 +94,8 @@ class GroundConfig:
     def __post_init__(self) -> None:
         source = lookup("environment with spatial records", self.env, SOURCES)
         source.check(self.cameras, self.looks)
+        for task in self.tasks:
+            lookup(f"{self.env} task with spatial records", task, dict.fromkeys(source.tasks))
         lookup("form of pictures", self.codec, CODECS)
         for name in self.modalities:
             lookup("modality", name, dict.fromkeys(MODALITIES))
@@ -107,7 +118,7 @@ class GroundConfig:
         """The collection of the trajectories."""
         return CollectionConfig(
             env=self.env,
-            tasks=self.tasks,
+            tasks=self.tasks or SOURCES[self.env].tasks,
             episodes=self.episodes,
             cameras=catalogue.cameras(self.env)[:1],
             rgb=False,

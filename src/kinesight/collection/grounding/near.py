@@ -14,7 +14,7 @@ COARSE = 4
 LARGEST_DIFFERENCE = 6
 """Of 255: two frames are nearly the same where no cell differs by more in any colour."""
 
-Thumbnail = UInt8[np.ndarray, "y x 3"]
+Thumbnail = UInt8[np.ndarray, "16 16 3"]
 
 
 def thumbnail(picture: Image) -> Thumbnail:

@@ -5,7 +5,7 @@ One implementation for each environment (`SCENES` in `grounding/make.py`). Every
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -47,6 +47,7 @@ class Take:
     """Whether left, right, in front and behind of the sentences are those of this picture."""
 
 
+@runtime_checkable
 class GroundScene(Protocol):
     """Kept states of one episode: put one, then draw and measure it."""
 

@@ -48,6 +48,7 @@ class TableTopScene:
         self._states = episode.arrays["state"].astype(np.float64)
         self._replay = replay(self._setting)
         self._looks: dict[int, Look] = {}
+        self._moving: dict[str, tuple[str, Points]] = {}
         self._table = self._state(0)
         self.things = tuple(_facts(self._setting.things, thing) for thing in self._setting.things)
         self.actions = actions_of(self._setting, episode.text["events"], episode.length)
@@ -99,9 +100,13 @@ class TableTopScene:
         return way / np.linalg.norm(way)
 
     def moving(self, action: Action) -> tuple[str, Points] | None:
-        if not action.moved:
-            return None
-        thing = self._table.thing(action.moved)
+        if action.moved and action.moved not in self._moving:
+            self._moving[action.moved] = self._track(action.moved)
+        return self._moving.get(action.moved)
+
+    def _track(self, name: str) -> tuple[str, Points]:
+        """Of a thing, or of its handle where that is what moves."""
+        thing = self._table.thing(name)
         words = next(fact.words for fact in self.things if fact.name == thing.name) or "it"
         states = [self._state(moment) for moment in range(len(self._states))]
         if thing.kind == "drawer":
