@@ -74,8 +74,10 @@ def a_case(task: str, seed: int, options: argparse.Namespace) -> Case:
 
 
 def outcomes(agent: Agent | None, task: str, seeds: Iterable[int], options: argparse.Namespace) -> list[dict]:
-    rows = []
-    for seed in seeds if agent is not None else ():
+    rows: list[dict] = []
+    if agent is None:
+        return rows
+    for seed in seeds:
         case = a_case(task, seed, options)
         environment = catalogue.make_case(case, limit(task, options))
         result = run_episode(environment, agent)

@@ -29,19 +29,20 @@ RECIPE = catalogue.recipe("spatial-policy-tabletop")
 TINY = override(
     RECIPE,
     (
-        "data.episodes=2", "data.height=24", "data.width=24", "data.hold_steps=0", "data.noise_std=0",
+        "data.episodes=1", "data.height=24", "data.width=24", "data.hold_steps=0", "data.noise_std=0",
         "stages.imaginer.model.batch_size=2", "stages.imaginer.model.base=16",
         "stages.imaginer.model.depth=1",
         "stages.imaginer.model.multipliers=1,2", "stages.imaginer.model.features=32",
         "stages.imaginer.model.steps=1", "stages.imaginer.training.steps=1",
         "stages.policy.model.batch_size=2", "stages.policy.model.features=32", "stages.policy.model.steps=1",
         "stages.policy.model.widths=16,32", "stages.policy.training.steps=1",
-        "evaluation.seeds=2", "evaluation.limit=4",
+        "evaluation.seeds=1", "evaluation.limit=3",
     ),
 )  # fmt: skip
-ROWS = ("agent", "expert", "blind replay", "guessing expert", "other instruction", "oracle goals")
+ROWS = ("agent", "blind replay", "guessing expert", "other instruction")
 
 
+@pytest.mark.slow
 def test_it_trains_and_every_row_is_measured_on_a_split(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("kinesight.experiments.training.processes", lambda: 1)
@@ -53,7 +54,7 @@ def test_it_trains_and_every_row_is_measured_on_a_split(tmp_path: Path, monkeypa
     for name, results in found.items():
         assert results.protocol == "standard, unseen-colours", name
         assert results.cases == tuple(cases)
-        assert [episode.steps for episode in results.episodes] == [4, 4]
+        assert [episode.steps for episode in results.episodes] == [3]
     assert found["agent"].privileged == ("scene",)
     assert found["blind replay"].privileged == ()
     assert report_rows(run, found, Path("out")).exists()

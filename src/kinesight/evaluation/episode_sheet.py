@@ -15,6 +15,7 @@ from kinesight.geometry.camera import project
 from kinesight.geometry.overlay import Colour, draw_marker, draw_path
 from kinesight.geometry.picture_marks import ObjectMark, object_marks
 from kinesight.geometry.scene_overlay import (
+    AXES,
     PALETTE,
     draw_axes,
     draw_box,
@@ -186,18 +187,21 @@ def _heading(episode: ShownEpisode, width: int) -> Image:
 
 
 def _legend(episode: ShownEpisode, colours: Mapping[str, Colour], width: int) -> Image:
-    entries = legend_entries(episode, colours)
+    shown = [((colour,), text) for colour, text in legend_entries(episode, colours)]
+    shown += [(AXES, "key poses: x, y, z")] if episode.keyposes else []
     places, x, row = [], 0, 0
-    for colour, text in entries:
+    for colours_of, text in shown:
         wide = text_width(text, 0.45) + 42
         if x and x + wide > width:
             x, row = 0, row + 1
-        places.append((x, row, colour, text))
+        places.append((x, row, colours_of, text))
         x += wide
     canvas = np.full(((row + 1) * LINE, width, 3), PAGE, np.uint8)
-    for x, row, colour, text in places:
-        top = row * LINE + 7
-        cv2.rectangle(canvas, (x, top), (x + 13, top + 10), colour, cv2.FILLED)
+    for x, row, colours_of, text in places:
+        top, part = row * LINE + 7, 15 // len(colours_of)
+        for i, colour in enumerate(colours_of):
+            corner = x + i * part, top
+            cv2.rectangle(canvas, corner, (corner[0] + part - 2, top + 10), colour, cv2.FILLED)
         canvas = draw_text(canvas, text, (x + 20, top + 10), 0.45, INK)
     return canvas
 
