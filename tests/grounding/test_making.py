@@ -33,6 +33,14 @@ def test_an_interrupted_set_is_completed_to_the_same_files(small: GroundSet, tmp
     assert contents(cut) == whole
 
 
+@pytest.mark.slow
+def test_workers_make_the_same_files(small: GroundSet, tmp_path: Path):
+    made = tmp_path / "two"
+    ground(CONFIG, made, workers=2)
+    for folder in ("frames", "plans"):
+        assert contents(made / folder) == contents(small.path / folder)
+
+
 def test_trajectories_can_be_drawn_again_from_elsewhere(small: GroundSet, tmp_path: Path):
     config = replace(CONFIG, cameras=("left",), looks=("slate",), moments=2, modalities=("rgb",))
     again = ground(config, tmp_path / "again", plans=small.path / "plans")

@@ -54,8 +54,6 @@ def ground(
         env_split=env_split, codec=codec, modalities=arguments.names(modalities),
     )  # fmt: skip
     made = make.ground(config, out, workers or processes(), arguments.command(), plans)
-    console.say(
-        f"{len(made)} records about {made.frame_count} frames, {console.path(out / 'card.md')} tells more"
-    )
+    console.say(f"{len(made)} records about {made.frame_count} frames, see {console.path(out / 'card.md')}")
     for name, count in export.export(out, dialect, form).files.items() if dialect else ():
         console.say(f"{count} records in {console.path(out / 'export' / name)}")
