@@ -141,7 +141,8 @@ class SsmVlaAgent:
         reason = f"predicted at step {begun}"
         if prediction.video is not None:
             imagined, real = prediction.video.frames[0], self._picture(begun + self.model.ahead)
-            rows["imagined"] = np.stack([now, imagined])
+            before = self._shown.index(self.model.ahead) + 1
+            rows["imagined"] = np.stack([*[now] * before, imagined])
             values["frame_error"] = _difference(imagined, real)
             values["copy_error"] = _difference(now, real)
             off, still = values["frame_error"], values["copy_error"]

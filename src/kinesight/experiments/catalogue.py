@@ -9,6 +9,7 @@ from kinesight.experiments import (
     spatial_policy_recipes,
     spatial_policy_tabletop,
     ssm_vla,
+    ssm_vla_ablations,
 )
 from kinesight.experiments.ablations import Ablation
 from kinesight.experiments.recipe import Recipe
@@ -39,6 +40,7 @@ def recipe(name: str) -> Recipe:
 
 ABLATIONS: dict[str, Callable[[str], tuple[Ablation, ...]]] = {
     "spatial-policy": spatial_policy_ablations.ablations,
+    "ssm-vla": ssm_vla_ablations.ablations,
 }
 """Method -> its tables at a budget."""
 

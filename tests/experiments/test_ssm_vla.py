@@ -1,0 +1,281 @@
+"""A run of SSM-VLA: every stage beside its frozen teacher, the agent made of them, and what is refused."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import model_samples
+import numpy as np
+import point_mass
+import pytest
+import torch
+
+from kinesight.agents.episode import run_episode
+from kinesight.agents.ssm_vla import SsmVlaAgent, SsmVlaAgentConfig
+from kinesight.collection.collect import collect
+from kinesight.data.episodes import EpisodeStore
+from kinesight.data.windows import open_windows
+from kinesight.experiments import catalogue, ssm_vla, training
+from kinesight.experiments.evaluation import rows_of, table_rows, with_agent
+from kinesight.experiments.recipe import Recipe, Stage
+from kinesight.experiments.runs import Run, create_run, load_stage, open_run, weights_digest
+from kinesight.experiments.ssm_vla import FEATURES, LAM, POLICY, make_agent
+from kinesight.experiments.systems import SYSTEMS, system_of
+from kinesight.experiments.training import train_run
+from kinesight.nn.checkpoint import load_tensors
+from kinesight.training.checkpoints import read_description
+from kinesight.training.config import TrainingConfig
+from kinesight.types.errors import DataError, UnknownName, UsageError
+from kinesight.types.windows import Offsets, Take, WindowSpec
+
+TRAINING = TrainingConfig(steps=2, warmup=1, log_every=1, save_every=1, keep_every=1)
+STAGES = (
+    Stage(FEATURES, model_samples.AUTOENCODER, TRAINING),
+    Stage(LAM, replace(model_samples.LATENT, depth=True), TRAINING, teacher=FEATURES),
+    Stage(POLICY, replace(model_samples.JOINT, depth=True), TRAINING, teacher=LAM),
+)
+RECIPE = replace(
+    ssm_vla.TINY, name="joint", stages=STAGES, agent=SsmVlaAgentConfig(execute=2, compare_every=4)
+)
+
+
+def recorded(path: Path, depth: bool = True) -> EpisodeStore:
+    config = replace(
+        point_mass.CONFIG, depth=depth, segmentation=False, episodes=2, cameras=("front",), scene=False
+    )
+    return collect(config, path, 1, "", point_mass.make_environment, point_mass.make_expert)
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> EpisodeStore:
+    return recorded(tmp_path_factory.mktemp("joint") / "data")
+
+
+@pytest.fixture(scope="module")
+def run(seen: EpisodeStore, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    made = create_run(tmp_path_factory.mktemp("runs") / "joint", RECIPE)
+    train_run(made, seen)
+    return made
+
+
+def checkpoint(run: Run, stage: str, step: int = 2) -> Path:
+    return run.stage_folder(stage) / "checkpoints" / f"{step:07d}"
+
+
+def test_every_stage_says_beside_which_teacher_it_learned(run: Run) -> None:
+    for stage, teacher in ((LAM, FEATURES), (POLICY, LAM)):
+        origin = read_description(checkpoint(run, stage))["origin"]
+        path = checkpoint(run, teacher)
+        assert origin == {str(path): weights_digest(path)}
+
+
+def test_the_frozen_features_are_the_averaged_ones_of_their_stage(run: Run) -> None:
+    taught = load_tensors(checkpoint(run, FEATURES) / "ema.safetensors")
+    frozen = load_tensors(checkpoint(run, LAM) / "model.safetensors")
+    names = [name for name in frozen if name.startswith("vit.")]
+    assert names
+    assert all(torch.equal(frozen[name], taught[name]) for name in names)
+    assert not any(name.startswith("vit.") for name in load_tensors(checkpoint(run, LAM) / "ema.safetensors"))
+
+
+def test_a_codebook_goes_on_as_if_nothing_had_happened(run: Run, seen: EpisodeStore, tmp_path: Path) -> None:
+    half = create_run(tmp_path / "half", RECIPE)
+    half.take(FEATURES, run.path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kinesight.training.loop._update", _stop_after(1))
+        with pytest.raises(InterruptedError):
+            train_run(half, seen, [LAM])
+    train_run(half, seen, [LAM])
+    for file in ("model.safetensors", "ema.safetensors"):
+        one, other = (load_tensors(checkpoint(r, LAM) / file) for r in (run, half))
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def _stop_after(steps: int) -> Callable[..., None]:
+    from kinesight.training import loop
+
+    update, done = loop._update, []
+
+    def step(*arguments: object) -> None:
+        if len(done) == steps:
+            raise InterruptedError
+        update(*arguments)
+        done.append(None)
+
+    return step
+
+
+def test_the_agent_acts_and_shows_what_it_foresaw(run: Run) -> None:
+    agent = make_agent(run)
+    assert isinstance(agent, SsmVlaAgent)
+    environment = point_mass.make_environment(point_mass.case(seed=1), 12)
+    result = run_episode(environment, agent)
+    assert result.counts["foresight"] >= 2
+    shown = next(event.comparison for event in result.events if event.comparison is not None)
+    assert list(shown.rows) == ["real", "imagined", "true codes", "predicted codes", "difference"]
+    assert {row.shape[1:] for row in shown.rows.values()} == {(12, 16, 3)}
+    again = run_episode(point_mass.make_environment(point_mass.case(seed=1), 12), make_agent(run))
+    assert again.metrics == result.metrics
+    with pytest.raises(UsageError, match="follows no goals, so there are no 'oracle' ones"):
+        make_agent(run, "oracle")
+
+
+def test_another_lam_is_refused_when_training_goes_on_and_when_acting(
+    run: Run, seen: EpisodeStore, tmp_path: Path
+) -> None:
+    swapped = create_run(tmp_path / "swapped", RECIPE)
+    for stage in (FEATURES, POLICY):
+        swapped.take(stage, run.path)
+    longer = replace(RECIPE.stage(LAM), training=replace(TRAINING, seed=9))
+    other = create_run(tmp_path / "other", replace(RECIPE, stages=(STAGES[0], longer)))
+    train_run(other, seen)
+    swapped.take(LAM, other.path)
+    with pytest.raises(DataError, match="learned the codes of latent actions of hash"):
+        make_agent(swapped)
+    with pytest.raises(DataError, match=r"began beside lam of hash .*, which now has"):
+        training.train_stage(swapped, RECIPE.stage(POLICY), [seen])
+
+
+def test_a_lam_of_another_codebook_is_refused_with_the_numbers(
+    run: Run, seen: EpisodeStore, tmp_path: Path
+) -> None:
+    policy = RECIPE.stage(POLICY)
+    larger = replace(policy, model=replace(policy.model, codes=64))
+    other = create_run(tmp_path / "larger", replace(RECIPE, stages=(*STAGES[:2], larger)))
+    other.take(FEATURES, run.path)
+    other.take(LAM, run.path)
+    with pytest.raises(DataError, match=r"= \(2, 2, 8\), the policy expects \(2, 2, 64\)"):
+        train_run(other, seen)
+
+
+def test_a_student_without_a_teacher_is_refused(seen: EpisodeStore, tmp_path: Path) -> None:
+    alone = create_run(tmp_path / "alone", replace(RECIPE, stages=(replace(STAGES[1], teacher=""),)))
+    with pytest.raises(UsageError, match="'lam' learns from an earlier stage: name it as its teacher"):
+        train_run(alone, seen)
+    with pytest.raises(UsageError, match="needs 'features', which is none of the stages before it: none"):
+        replace(RECIPE, stages=STAGES[1:])
+
+
+def test_data_without_depth_are_refused_with_what_to_do(run: Run, tmp_path: Path) -> None:
+    flat = recorded(tmp_path / "flat", depth=False)
+    other = create_run(tmp_path / "run", RECIPE)
+    other.take(FEATURES, run.path)
+    expected = (
+        r"no depth is recorded, and lam learns to predict it. .* --set stages.lam.model.depth=false "
+        r"stages.policy.model.depth=false"
+    )
+    with pytest.raises(DataError, match=expected):
+        train_run(other, flat)
+    colour = create_run(tmp_path / "colour", ssm_vla.without_depth(RECIPE, "colour", "colour alone"))
+    colour.take(FEATURES, run.path)
+    train_run(colour, flat)
+    assert isinstance(make_agent(colour), SsmVlaAgent)
+
+
+def test_watching_first_then_learning_from_a_few_actions(
+    run: Run, seen: EpisodeStore, tmp_path: Path
+) -> None:
+    recipe = ssm_vla.with_labels(RECIPE, "few", "few labels", 1, pretrained=True)
+    assert [stage.name for stage in recipe.stages] == [FEATURES, LAM, ssm_vla.PRETRAINING, POLICY]
+    watched = create_run(tmp_path / "watched", recipe)
+    for stage in (FEATURES, LAM):
+        watched.take(stage, run.path)
+    train_run(watched, seen)
+    before = load_stage(watched, ssm_vla.PRETRAINING).model.state_dict()
+    begun = load_tensors(checkpoint(watched, POLICY, 0) / "model.safetensors")
+    assert all(torch.equal(before[name], value) for name, value in begun.items())
+    first = load_tensors(checkpoint(watched, ssm_vla.PRETRAINING, 0) / "model.safetensors")
+    for name, value in before.items():
+        if name.startswith("action_head."):
+            assert torch.equal(first[name], value), "no action was read"
+
+
+def test_only_the_first_episodes_of_each_task_are_drawn_from(seen: EpisodeStore) -> None:
+    spec = WindowSpec({"proprio": Take("proprio", Offsets((0,)))})
+    tasks = [seen.meta(index).case.task for index in range(len(seen))]
+    assert sorted(tasks) == ["far", "far", "near", "near"]
+    table = open_windows(seen, spec, episodes=1).table
+    drawn, starts, _ = table.draw(np.random.default_rng(0), 500)
+    assert set(drawn) == {tasks.index("near"), tasks.index("far")}
+    assert (starts < table.lengths[drawn]).all()
+    with pytest.raises(DataError, match="3 episodes of each task are wanted, there are"):
+        open_windows(seen, spec, episodes=3)
+
+
+def test_a_system_has_its_own_rows_and_no_planner(run: Run) -> None:
+    assert system_of(RECIPE).name == "SSM-VLA"
+    assert rows_of(RECIPE) == ("agent", "expert", "blind replay", "instruction-blind")
+    assert table_rows(["all"], RECIPE) == rows_of(RECIPE)
+    with pytest.raises(UnknownName, match="row 'no goal'"):
+        table_rows(["no goal"], RECIPE)
+    other = catalogue.recipe("spatial-policy-tiny")
+    assert "no goal" in rows_of(other)
+    assert "instruction-blind" not in rows_of(other)
+    with pytest.raises(UsageError, match="joint is no recipe of Spatial Policy"):
+        with_agent(run, planner="geometric")
+    assert with_agent(run, ("agent.execute=1",)).recipe.agent == replace(RECIPE.agent, execute=1)
+    assert {type(recipe.agent) for recipe in catalogue.RECIPES.values()} == set(SYSTEMS)
+
+
+def test_recipes_of_before_there_were_systems_are_read(tmp_path: Path) -> None:
+    made = create_run(tmp_path / "old", catalogue.recipe("spatial-policy-tiny"))
+    file = made.path / "recipe.json"
+    text = file.read_text().replace('"type": "SpatialPolicyConfig",', "", 1)
+    assert text != file.read_text()
+    file.write_text(text)
+    assert open_run(made.path).recipe == made.recipe
+
+
+def test_variants_of_the_small_recipe_differ_in_one_thing_and_share_its_data() -> None:
+    base = catalogue.recipe("ssm-vla-small")
+    variants = [recipe for recipe in ssm_vla.RECIPES if recipe.name.startswith(f"{base.name}-")]
+    assert len(variants) == 9
+    for recipe in variants:
+        assert (recipe.data, recipe.agent, recipe.evaluation) == (base.data, base.agent, base.evaluation)
+        assert training.default_data(recipe) == training.default_data(base)
+    shared = {
+        recipe.name.removeprefix(f"{base.name}-"): [
+            stage.name for stage in recipe.stages if stage in base.stages
+        ]
+        for recipe in variants
+    }
+    assert shared["causal"] == [FEATURES, LAM]
+    assert shared["one-frame"] == [FEATURES]
+    assert shared["plain"] == []
+    assert shared["5-labels-pretrained"] == [FEATURES, LAM]
+
+
+@pytest.mark.parametrize("budget", ["tiny", "small", "paper"])
+def test_every_table_compares_cells_that_differ(budget: str) -> None:
+    tables = catalogue.ablations("ssm-vla", budget)
+    assert [table.name for table in tables] == ["structure", "pretraining"]
+    for table in tables:
+        assert len({cell.folder.rpartition("-")[2] for cell in table.cells}) == len(table.cells)
+
+
+def test_the_papers_size_is_the_same_recipe_at_another_size() -> None:
+    """Built small: its own sizes take a GPU."""
+    small, full = catalogue.recipe("ssm-vla-small"), catalogue.recipe("ssm-vla")
+    assert [s.name for s in full.stages] == [s.name for s in small.stages]
+    lam, policy = full.stage(LAM), full.stage(POLICY)
+    assert (lam.model.codes, lam.model.tokens, lam.model.frames) == (32, 4, 3)
+    assert (lam.training.learning_rate, lam.training.weight_decay) == (1e-4, 1e-5)
+    assert (policy.model.steps, policy.model.vision_weight, policy.model.latent_weight) == (10, 0.1, 0.01)
+    assert (policy.training.learning_rate, policy.training.weight_decay) == (1e-3, 1e-4)
+    for stage in full.stages:
+        assert stage.training.warmup == pytest.approx(0.05 * stage.training.steps)
+
+
+def test_labels_keep_every_other_setting() -> None:
+    base: Recipe = catalogue.recipe("ssm-vla-small")
+    for episodes in (5, 25):
+        plain = catalogue.recipe(f"ssm-vla-small-{episodes}-labels")
+        watched = catalogue.recipe(f"ssm-vla-small-{episodes}-labels-pretrained")
+        assert [stage.name for stage in plain.stages] == [POLICY]
+        for recipe in (plain, watched):
+            stage = recipe.stage(POLICY)
+            assert stage.episodes == episodes
+            assert stage.training == base.stage(POLICY).training
+        assert watched.stage(POLICY).model == base.stage(POLICY).model
+        assert not watched.stage(ssm_vla.PRETRAINING).model.actions  # type: ignore[union-attr]

@@ -1,0 +1,170 @@
+"""SSM-VLA: what its stages may know, what it is trained on, and what it refuses."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from model_samples import JOINT, LATENT, build, gather, generator
+
+from kinesight.data.episodes import EpisodeStore
+from kinesight.models.latent_codes import PAST_THE_END
+from kinesight.models.ssm_vla import SsmVla, SsmVlaConfig
+from kinesight.models.ssm_vla_batch import SsmVlaBatch
+from kinesight.types.camera import Camera
+from kinesight.types.errors import DataError, UnknownName, UsageError
+from kinesight.types.facts import DataFacts
+from kinesight.types.windows import Offsets
+
+
+def joint(facts: DataFacts, **settings: object) -> SsmVla:
+    model = build(replace(JOINT, **settings), facts)  # type: ignore[arg-type]
+    assert isinstance(model, SsmVla)
+    return model.eval()
+
+
+def batch_of(model: SsmVla, store: EpisodeStore, size: int = 4) -> SsmVlaBatch:
+    return model.collate("policy", gather(model, store, size))
+
+
+@pytest.fixture(scope="module")
+def model(facts: DataFacts) -> SsmVla:
+    return joint(facts)
+
+
+def test_weights_are_those_of_the_paper(facts: DataFacts) -> None:
+    """Eq. 14 and 6: the depth's weight is within the vision loss."""
+    deep = replace(JOINT, depth=True).build(facts)
+    assert dict(deep.loss_weights) == pytest.approx(
+        {"rgb": 0.1, "depth": 0.1 * 0.01, "latent": 0.01, "action": 1.0}
+    )
+    assert dict(joint(facts, frames=0).loss_weights) == {"rgb": 0.1, "action": 1.0}
+    assert dict(joint(facts, actions=False).loss_weights) == {"rgb": 0.1, "latent": 0.01}
+
+
+def test_true_codes_and_actions_are_seen_by_the_loss_alone(model: SsmVla, store: EpisodeStore) -> None:
+    """There is no teacher forcing: what is predicted does not know what is true."""
+    batch = batch_of(model, store)
+    other = replace(batch, codes=None, actions=None, next_rgb=None)
+    with torch.inference_mode():
+        one, same = model(batch), model(other)
+    for name in ("frame", "latent", "action"):
+        assert torch.equal(getattr(one, name), getattr(same, name))
+
+
+def test_a_frame_that_stands_in_for_one_before_the_episode_is_not_looked_at(
+    model: SsmVla, store: EpisodeStore
+) -> None:
+    batch = batch_of(model, store)
+    seen = torch.tensor([[False, True, True]] * 4)
+    changed = batch.rgb.clone()
+    changed[:, 0] = 255 - changed[:, 0]
+    proprio = batch.proprio.clone()
+    proprio[:, 0] += 3
+    with torch.inference_mode():
+        one = model(replace(batch, seen=seen))
+        other = model(replace(batch, seen=seen, rgb=changed, proprio=proprio))
+        told = model(replace(batch, rgb=changed, proprio=proprio, seen=seen | True))
+    torch.testing.assert_close(one.action, other.action)
+    assert not torch.allclose(one.action, told.action)
+
+
+def test_the_present_frame_and_the_words_reach_every_stage(model: SsmVla, store: EpisodeStore) -> None:
+    batch = batch_of(model, store)
+    bright = batch.rgb.clone()
+    bright[:, -1] = 255 - bright[:, -1]
+    with torch.inference_mode():
+        plain = model(batch)
+        for other in (replace(batch, rgb=bright), replace(batch, words=batch.words.flip(0))):
+            found = model(other)
+            for name in ("frame", "latent", "action"):
+                assert not torch.allclose(getattr(plain, name), getattr(found, name)), name
+
+
+def test_codes_past_the_end_are_not_trained_on(model: SsmVla, store: EpisodeStore) -> None:
+    batch = batch_of(model, store)
+    assert batch.codes is not None
+    codes = batch.codes.clone()
+    codes[:, 1] = PAST_THE_END
+    part = model.loss("policy", replace(batch, codes=codes), generator())["latent"]
+    whole = model.loss("policy", batch, generator())["latent"]
+    assert bool((part < whole).all())
+    none = model.loss("policy", replace(batch, codes=torch.full_like(codes, PAST_THE_END)), generator())
+    assert float(none["latent"].detach().abs().max()) == 0
+
+
+def test_the_latent_loss_is_the_sum_over_the_plans_codes(facts: DataFacts, store: EpisodeStore) -> None:
+    """Eq. 11, with uniform predictions."""
+    model = joint(facts)
+    assert model.code_head is not None
+    torch.nn.init.zeros_(model.code_head.weight)
+    torch.nn.init.zeros_(model.code_head.bias)
+    found = model.loss("policy", batch_of(model, store), generator())["latent"]
+    torch.testing.assert_close(found, torch.full((4,), 4 * np.log(8), dtype=torch.float32))
+
+
+def test_a_next_frame_after_the_end_is_not_trained_on(model: SsmVla, store: EpisodeStore) -> None:
+    batch = batch_of(model, store)
+    outside = replace(batch, next_valid=torch.tensor([[True], [False], [True], [False]]))
+    found = model.loss("policy", outside, generator())["rgb"].detach()
+    assert (found > 0).tolist() == [True, False, True, False]
+
+
+def test_history_is_taken_at_the_offsets_that_the_agent_will_ask_for(model: SsmVla) -> None:
+    assert model.offsets == (-4, -2, 0)
+    rule = model.spec.takes["rgb"].rule
+    assert isinstance(rule, Offsets)
+    assert rule.offsets == model.offsets
+    assert model.spec.takes["proprio"].rule is rule, "the same frames"
+
+
+def test_latent_actions_of_another_codebook_are_refused_with_the_numbers(
+    facts: DataFacts, model: SsmVla
+) -> None:
+    model.adopt(build(LATENT, facts))
+    with pytest.raises(DataError, match=r"= \(2, 2, 16\), the policy expects \(2, 2, 8\)"):
+        model.adopt(build(replace(LATENT, codes=16), facts))
+    with pytest.raises(DataError, match=r"= \(3, 2, 8\), the policy expects \(2, 2, 8\)"):
+        model.adopt(build(replace(LATENT, frames=3), facts))
+    with pytest.raises(UsageError, match="come from LatentActions, got a SsmVla"):
+        model.adopt(model)
+
+
+def test_a_second_view_is_looked_at_beside_the_first(facts: DataFacts, store: EpisodeStore) -> None:
+    model = joint(facts, second_view="side")
+    assert model.streams["policy"].cameras == ("front",)
+    assert model.view("front").cameras == ("front", "side")
+    batch = batch_of(model, store)
+    assert batch.second is not None
+    with torch.inference_mode():
+        one = model(batch)
+        other = model(replace(batch, second=255 - batch.second))
+    assert not torch.allclose(one.action, other.action)
+
+
+def test_a_second_view_that_is_not_recorded_is_refused(facts: DataFacts) -> None:
+    with pytest.raises(UsageError, match=r"'wrist', the data show front, side; .*second_view=\"\""):
+        joint(facts, second_view="wrist")
+    alone = {"near/front": Camera("front", np.eye(3), np.eye(4), 12, 16)}
+    with pytest.raises(UsageError, match="the data show front"):
+        joint(replace(facts, cameras=("front",), calibration=alone), second_view="front")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"history": 0}, "history must be at least 1, got 0"),
+        ({"codes": 1}, "a latent plan needs tokens >= 1 and codes >= 2"),
+        ({"actions": False, "imagine": False, "frames": 0}, "there is nothing to learn"),
+    ],
+)
+def test_sizes_that_make_no_sense_are_refused(settings: dict[str, int], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        replace(JOINT, **settings)  # type: ignore[arg-type]
+    with pytest.raises(UnknownName, match="attention 'causl'"):
+        SsmVlaConfig(attention="causl")
+
+
+def test_a_history_of_another_length_is_refused(model: SsmVla) -> None:
+    with pytest.raises(UsageError, match="looks at 3 frames, got 0"):
+        model.batch_from([], [])
