@@ -165,7 +165,10 @@ def test_an_agent_acts_in_chains_and_in_a_look_that_it_was_not_trained_in(kinesi
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (("--env", "metaworld-chains"), "handle-press, of which no task of metaworld-chains consists"),
+        (
+            ("--env", "metaworld-chains"),
+            "tiny was trained on handle-press, of which no task of metaworld-chains",
+        ),
         (("--env", "metaworld-chain"), "Did you mean 'metaworld-chains'"),
         (("--env", "metaworld-chains", "--tasks", "faucet"), "handle-side"),
         (("--split", "E"), "ABC"),

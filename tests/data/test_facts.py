@@ -79,7 +79,8 @@ def test_what_a_model_cannot_be_built_from_is_refused(tmp_path: Path) -> None:
 def test_cameras_may_move_where_the_split_says_so(tmp_path: Path) -> None:
     """Looks of Meta-World jitter them; the lens stays what it was."""
     recorded = [replace(each, case=replace(each.case, split="ABC")) for each in episodes()]
-    assert not facts(tmp_path / "still", recorded).moving_cameras
+    assert facts(tmp_path / "one place", recorded).moving_cameras  # one of many that there might have been
+    assert not facts(tmp_path / "usual", episodes()).moving_cameras
     first, second, third = recorded
     shaken = replace(third, cameras={"l": third.cameras["l"], "r": moved(third.cameras["r"])})
     assert facts(tmp_path / "moving", [first, second, shaken]).moving_cameras

@@ -33,7 +33,7 @@ def evaluate(
 
     Args:
         run: a trained run
-        tasks: tasks or sets of tasks (see kinesight list)
+        tasks: tasks or sets of tasks (see kinesight list); in another environment those that were learned
         seeds: layouts, also written 3 or 0-4,7
         cameras: views, one episode each
         start: whether a constant action moves the arm away before the agent takes over
@@ -53,6 +53,7 @@ def evaluate(
     from kinesight.cli.console import announce, path, say, show_results
     from kinesight.envs import catalogue as envs
     from kinesight.experiments.evaluation import (
+        known_tasks,
         recipe_cases,
         report_rows,
         run_rows,
@@ -71,9 +72,13 @@ def evaluate(
     if opened.recipe != open_run(run).recipe and out is None:
         raise UsageError("results with other settings of the agent need a folder of their own: --out DIR")
     where = env or opened.recipe.data.env
+    if tasks:
+        chosen_tasks = envs.task_set(where, tasks)
+    else:
+        chosen_tasks = () if where == opened.recipe.data.env else known_tasks(opened, where)
     cases = recipe_cases(
         opened.recipe,
-        envs.task_set(where, tasks) if tasks else (),
+        chosen_tasks,
         arguments.seeds(seeds) if seeds else (),
         arguments.names(cameras) if cameras else (),
         start,

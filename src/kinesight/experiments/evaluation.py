@@ -92,8 +92,7 @@ def recipe_cases(
 ) -> list[Case]:
     """The cases that a recipe is measured on, with what is given instead of its own.
 
-    In another environment than the recipe's these are, unless named, the tasks all of whose parts were
-    demonstrated.
+    In another environment than the recipe's the tasks must be given.
     """
     plan, env = recipe.evaluation, env or recipe.data.env
     if split:
@@ -102,7 +101,7 @@ def recipe_cases(
         lookup(f"{env} camera", camera, dict.fromkeys(envs.cameras(env)))
     return all_cases(
         env,
-        tasks or (plan.tasks if env == recipe.data.env else known_tasks(recipe, env)),
+        tasks or plan.tasks,
         seeds or range(plan.seeds),
         cameras or plan.cameras,
         start or plan.start,
@@ -110,20 +109,14 @@ def recipe_cases(
     )
 
 
-def demonstrated(recipe: Recipe) -> tuple[str, ...]:
-    """The single tasks that the recipe learns from."""
-    data = recipe.data
-    return tuple(dict.fromkeys(name for task in data.tasks for _, name in envs.parts(data.env, task)))
-
-
-def known_tasks(recipe: Recipe, env: str) -> tuple[str, ...]:
-    """Those of an environment that consist of demonstrated ones."""
-    learned = set(demonstrated(recipe))
-    known = [task for task in envs.tasks(env) if {name for _, name in envs.parts(env, task)} <= learned]
+def known_tasks(run: Run, env: str) -> tuple[str, ...]:
+    """Those of an environment that consist of tasks that the run was trained on."""
+    learned = load_stage(run, run.recipe.stages[0].name).facts.tasks
+    known = [task for task in envs.tasks(env) if {name for _, name in envs.parts(env, task)} <= set(learned)]
     if not known:
         raise UsageError(
-            f"{recipe.name} learns from {', '.join(demonstrated(recipe))}, of which no task of {env} "
-            f"consists; name one with --tasks: {', '.join(envs.tasks(env))}"
+            f"{run.path} was trained on {', '.join(learned)}, of which no task of {env} consists; name one "
+            f"with --tasks: {', '.join(envs.tasks(env))}"
         )
     return tuple(known)
 

@@ -26,7 +26,7 @@ class DataFacts:
     words: tuple[str, ...]
     """Vocabulary of the instructions."""
     moving_cameras: bool = False
-    """The cameras stood elsewhere from episode to episode; `calibration` holds one place of many."""
+    """The cameras may have stood elsewhere from episode to episode; `calibration` holds one place of many."""
 
     @property
     def image_size(self) -> tuple[int, int]:
