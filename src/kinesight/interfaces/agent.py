@@ -16,7 +16,9 @@ class Agent(Protocol):
         """What the agent uses that a real robot would not have, e.g. ("scene",)."""
         ...
 
-    def reset(self, case: Case) -> None: ...
+    def reset(self, case: Case) -> None:
+        """A task begins; where an episode has several, each does."""
+        ...
 
     def request(self) -> ViewRequest:
         """What the next `act` wants to see; may ask for less at steps without a decision."""
