@@ -205,13 +205,13 @@ def test_only_the_first_episodes_of_each_task_are_drawn_from(seen: EpisodeStore)
 
 def test_a_system_has_its_own_rows_and_no_planner(run: Run) -> None:
     assert system_of(RECIPE).name == "SSM-VLA"
-    assert rows_of(RECIPE) == ("agent", "expert", "blind replay", "instruction-blind")
+    assert rows_of(RECIPE) == ("agent", "expert", "blind replay", "no instruction")
     assert table_rows(["all"], RECIPE) == rows_of(RECIPE)
     with pytest.raises(UnknownName, match="row 'no goal'"):
         table_rows(["no goal"], RECIPE)
     other = catalogue.recipe("spatial-policy-tiny")
     assert "no goal" in rows_of(other)
-    assert "instruction-blind" not in rows_of(other)
+    assert "guessing expert" not in rows_of(other)
     with pytest.raises(UsageError, match="joint is no recipe of Spatial Policy"):
         with_agent(run, planner="geometric")
     assert with_agent(run, ("agent.execute=1",)).recipe.agent == replace(RECIPE.agent, execute=1)

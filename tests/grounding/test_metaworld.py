@@ -64,7 +64,7 @@ def test_tasks_and_templates_of_the_tables_exist():
 
 
 def test_looks_of_the_table_top_are_not_its(tmp_path: Path):
-    with pytest.raises(UnknownName, match="look 'slate'.*Available: own, random"):
+    with pytest.raises(UnknownName, match=r"look 'slate'.*Available: own, random"):
         GroundConfig("metaworld", ("door-open",), 1, looks=("slate",))
     with pytest.raises(UnknownName, match=r"Did you mean 'door-open'"):
         GroundConfig("metaworld", ("door-opn",), 1)

@@ -134,11 +134,6 @@ class MetaWorld:
             scene=self._scene(simulation) if request.scene else None,
         )
 
-    @property
-    def simulation(self) -> SawyerXYZEnv:
-        """Meta-World's own, of now."""
-        return self._running()
-
     def _running(self) -> SawyerXYZEnv:
         if self._simulation is None:
             raise KinesightError(f"{self._case} was not reset yet.")

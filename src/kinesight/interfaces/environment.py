@@ -15,8 +15,8 @@ class Environment(Protocol):
     """One episode of one case; a fresh environment for each.
 
     `reset` also plays the shifted start, if the case asks for it. `observe` renders what is asked for and
-    changes nothing. `step` after truncation is an error. Where the case holds several tasks, results tell which
-    is on (`StepResult.chain`).
+    changes nothing. `step` after truncation is an error. Where the case holds several tasks, results tell
+    which is on (`StepResult.chain`).
     """
 
     @property
