@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .PHONY: help setup quickstart test lint check bench lock clean
 
 ARGS ?=
-PYTEST_ARGS ?= -n auto
+PYTEST_ARGS ?= -n auto -m "not sweep"
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -19,7 +19,7 @@ setup: ## create .venv with the pinned requirements and this package; nothing to
 quickstart: setup ## collect, train, evaluate and report at laptop size (ARGS="--out DIR")
 	@.venv/bin/kinesight quickstart $(ARGS)
 
-test: setup ## run the tests (PYTEST_ARGS="-k plan -x")
+test: setup ## run the tests but the long sweeps (PYTEST_ARGS="-n auto" runs all, "-k plan -x" some)
 	@.venv/bin/pytest $(PYTEST_ARGS)
 
 lint: setup ## formatting, lint, types and the import layers

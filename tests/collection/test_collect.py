@@ -85,7 +85,12 @@ def test_a_cut_collection_is_completed_to_the_same_files(whole, tmp_path, kept):
 
 
 @pytest.mark.parametrize(
-    ("workers", "number"), [(1, signal.SIGKILL), (2, signal.SIGKILL), (2, signal.SIGINT)]
+    ("workers", "number"),
+    [
+        (2, signal.SIGKILL),
+        pytest.param(1, signal.SIGKILL, marks=pytest.mark.sweep),
+        pytest.param(2, signal.SIGINT, marks=pytest.mark.sweep),
+    ],
 )
 def test_a_killed_collection_is_completed_to_the_same_files(whole, tmp_path, workers, number):
     folder = tmp_path / "d"

@@ -155,7 +155,10 @@ def test_what_is_recorded_begins_in_the_disturbed_state(whole):
         np.testing.assert_allclose(episode.arrays["action"], episode.arrays["executed"])
 
 
-@pytest.mark.parametrize(("kept", "workers"), [(0, 2), (1, 1), (5, 1)])
+@pytest.mark.parametrize(
+    ("kept", "workers"),
+    [(1, 1), *(pytest.param(*each, marks=pytest.mark.sweep) for each in ((0, 2), (5, 1)))],
+)
 def test_a_cut_collection_is_completed_to_the_same_files(whole, tmp_path, kept, workers):
     store = EpisodeStore.create(tmp_path / "d", replace(whole.info, failed=dict.fromkeys(CONFIG.tasks, ())))
     for index in range(kept):

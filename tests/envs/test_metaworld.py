@@ -58,7 +58,7 @@ def test_layouts_and_dynamics_are_those_of_a_fresh_metaworld_environment(task: s
     assert_is_drawn(assert_equals_stock(task, seed=8))
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.parametrize("task", [task for task in INSTRUCTIONS if task not in SP11])
 def test_every_other_task_equals_the_original_and_is_drawn(task: str):
     assert_is_drawn(assert_equals_stock(task, seed=1))

@@ -181,7 +181,13 @@ def test_unknown_names_are_answered_with_the_list(case: Case, message: str):
         TableTop(case)
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    "task",
+    [
+        pytest.param(task, marks=[] if task in ("pick-attribute", "press-buttons") else pytest.mark.sweep)
+        for task in TASKS
+    ],
+)
 def test_the_expert_solves_every_task(task: str):
     environment, result = played(case_of(task, 5))
     assert result.success
@@ -193,7 +199,11 @@ def test_the_expert_solves_every_task(task: str):
 
 @pytest.mark.parametrize(
     ("task", "split"),
-    [("pick-place", "interference"), ("put-in-drawer", "interference"), ("put-groceries", "new-instruction")],
+    [
+        ("pick-place", "interference"),
+        pytest.param("put-in-drawer", "interference", marks=pytest.mark.sweep),
+        ("put-groceries", "new-instruction"),
+    ],
 )
 def test_the_expert_copes_with_incidents(task: str, split: str):
     environment, result = played(case_of(task, 1, split))

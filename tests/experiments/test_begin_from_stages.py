@@ -175,7 +175,7 @@ def test_a_stages_own_data_are_trained_on_beside_the_recipes(
     extended = replace(RECIPE, stages=(replace(BASE, extra_data=RECIPE.data),))
     opened: list[tuple[EpisodeStore, ...]] = []
     inner = training.open_windows
-    monkeypatch.setattr(training, "prepare_data", lambda config, path: store)
+    monkeypatch.setattr(training, "prepare_data", lambda config, path, **_: store)
     monkeypatch.setattr(
         training, "open_windows", lambda stores, *rest: opened.append(tuple(stores)) or inner(stores, *rest)
     )

@@ -10,6 +10,7 @@ import tyro
 
 from kinesight.cli.arguments import seeds as parse_seeds
 from kinesight.envs.catalogue import expert, make
+from kinesight.envs.metaworld_tables import SP11
 from kinesight.language.plan_text import direction_signs, encode_plan
 from kinesight.planning.geometric import GeometricPlanner
 from kinesight.planning.hindsight import hindsight_plans
@@ -66,7 +67,10 @@ def compared(task: str, seen: list, camera: str, every: int = 1) -> dict[str, fl
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Constant:UserWarning")  # of the expert, whose actions are clipped anyway
-@pytest.mark.parametrize("task", TASK_MOTIONS)
+@pytest.mark.parametrize(
+    "task",
+    [pytest.param(task, marks=[pytest.mark.sweep] if task not in SP11 else []) for task in TASK_MOTIONS],
+)
 def test_plans_agree_on_the_experts_episodes(task):
     # Shifted where the first observation of a standard start still shows the handle where it is not.
     seen = played(task, 2000, "shifted" if task == "window-close" else "standard")

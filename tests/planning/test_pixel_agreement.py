@@ -105,7 +105,14 @@ def compared(source: str, task: str, camera: str, observations: list[Observation
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Constant:UserWarning")  # of the expert, whose actions are clipped anyway
-@pytest.mark.parametrize("task", ["button-press", "faucet-open", "hammer", "shelf-place"])
+@pytest.mark.parametrize(
+    "task",
+    [
+        "button-press",
+        "hammer",
+        *(pytest.param(task, marks=pytest.mark.sweep) for task in ("faucet-open", "shelf-place")),
+    ],
+)
 def test_plans_from_pixels_agree_with_those_from_poses(task):
     observations = list(frames(task, 2100, "standard", ("corner2",), every=20))
     for source in SOURCES:
