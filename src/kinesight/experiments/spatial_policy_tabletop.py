@@ -20,12 +20,11 @@ TABLETOP = Recipe(
     data=CollectionConfig(
         env="tabletop",
         tasks=("pick-attribute",),
-        episodes=150,
+        episodes=120,
         cameras=("front",),
         height=64,
         width=64,
         starts=("standard",),
-        noise_std=0.3,
         hold_steps=2,
         fps=20.0,
     ),
@@ -34,7 +33,7 @@ TABLETOP = Recipe(
             IMAGINER,
             VideoDiffusionConfig(batch_size=4, patch=4, base=32, depth=2, features=128),
             TrainingConfig(
-                steps=700,
+                steps=400,
                 learning_rate=1e-3,
                 warmup=50,
                 betas=(0.9, 0.99),
@@ -48,18 +47,18 @@ TABLETOP = Recipe(
             GoalPolicyConfig(
                 horizon=8,
                 goal_farthest=16,
-                batch_size=32,
+                batch_size=64,
                 points=("target", "goal"),
-                widths=(64, 128),
+                encoder="tiny-cnn",
+                head="mlp",
+                widths=(512, 512),
                 objective="x0",
-                noise_draws=2,
-                shift=2,
-                proprio_noise=0.004,
+                shift=0,
                 goal_dropout=0.2,
                 steps=5,
             ),
             TrainingConfig(
-                steps=1000,
+                steps=1300,
                 learning_rate=1e-3,
                 warmup=50,
                 ema=0.995,
@@ -69,7 +68,7 @@ TABLETOP = Recipe(
         ),
     ),
     # An imagined frame stands for a seventh of the way: about eight steps.
-    agent=SpatialPolicyConfig(execute=4, look_every=2, matching=FrameMatchingConfig(max_steps=12)),
+    agent=SpatialPolicyConfig(execute=8, look_every=2, matching=FrameMatchingConfig(max_steps=12)),
     evaluation=EvaluationConfig(tasks=("pick-attribute",), cameras=("front",), start="standard", limit=150),
 )
 

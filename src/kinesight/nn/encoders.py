@@ -98,6 +98,7 @@ class ResNet(nn.Module):
 
 ENCODERS: dict[str, Callable[[int, int], nn.Module]] = {
     "small-cnn": SmallCNN,
+    "tiny-cnn": partial(SmallCNN, width=8),
     "resnet18": partial(ResNet, depth="resnet18"),
     "resnet50": partial(ResNet, depth="resnet50"),
 }
