@@ -4,7 +4,6 @@ python bench/ground_picture.py --out docs/images
 """
 
 import argparse
-import tempfile
 import textwrap
 from itertools import pairwise
 from pathlib import Path
@@ -30,12 +29,13 @@ from kinesight.types.ground import (
 )
 from kinesight.types.spatial import ImagePath
 
-CAPTION, LETTERS = 76, 44
-"""Height below a picture in pixels, and letters in a line there."""
-SETS = {
-    "tabletop": ("put-in-drawer", "put-groceries", "pick-place", "close-jar"),
-    "metaworld": ("door-open",),
+CAPTION, LETTERS, GAP = 76, 44, 6
+"""Height below a picture in pixels, letters in a line there, pixels between pictures."""
+SETS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "tabletop": (("put-in-drawer", "put-groceries", "pick-place", "close-jar"), ("front", "free")),
+    "metaworld": (("door-open",), ("corner",)),
 }
+"""Environment -> tasks and cameras."""
 CHOSEN: dict[str, tuple[str, int]] = {
     "box": ("put-groceries", 3),
     "point": ("pick-place", 9),
@@ -44,9 +44,9 @@ CHOSEN: dict[str, tuple[str, int]] = {
     "object-path": ("put-groceries", 2),
     "gripper-path": ("put-in-drawer", 3),
     "start-depth": ("close-jar", 2),
-    "depth-offsets": ("put-groceries", 6),
+    "depth-offsets": ("put-in-drawer", 10),
     "relation": ("put-groceries", 8),
-    "support": ("put-in-drawer", 14),
+    "support": ("put-groceries", 3),
     "nearest": ("pick-place", 6),
     "orientation": ("put-groceries", 4),
     "count": ("put-in-drawer", 7),
@@ -66,27 +66,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--size", type=int, default=216)
     parser.add_argument("--columns", type=int, default=5)
+    parser.add_argument("--sets", type=Path, default=Path("runs/bench-ground/picture"))
     parser.add_argument("--out", type=Path, default=Path("runs/bench-ground"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        sets = [made(env, tasks, 2 * options.size, Path(folder) / env) for env, tasks in SETS.items()]
-        tiles = [tile(chosen(sets, name), options.size) for name in RECORD_TYPES]
+    sets = [made(env, 2 * options.size, options.sets / env) for env in SETS]
+    tiles = [tile(chosen(sets, name), options.size) for name in RECORD_TYPES]
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % options.columns)
     rows = [np.hstack(tiles[i : i + options.columns]) for i in range(0, len(tiles), options.columns)]
     path = options.out / "ground.png"
-    palette = Image.fromarray(np.vstack(rows)).quantize(
-        256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
-    )
-    palette.save(path, optimize=True)
+    sheet = Image.fromarray(np.vstack(rows))
+    # Maximum coverage keeps small bright things in their colour, dithering keeps wide soft ones even.
+    palette = sheet.quantize(256, Image.Quantize.MAXCOVERAGE)
+    sheet.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
     print(f"{path}: {path.stat().st_size / 1e3:.0f} kB")
 
 
-def made(env: str, tasks: tuple[str, ...], size: int, folder: Path) -> GroundSet:
-    config = GroundConfig(
-        env, tasks, 1, looks=("own", "random"), height=size, width=size, moments=5, codec="png",
-        first_seed=1003,
-    )  # fmt: skip
+def made(env: str, size: int, folder: Path) -> GroundSet:
+    """Pictures of twice the final size, to be made smaller without jagged edges."""
+    tasks, cameras = SETS[env]
+    config = GroundConfig(env, tasks, 1, cameras, ("own", "random"), size, size, 5, codec="png")
     return ground(config, folder)
 
 
@@ -125,7 +124,7 @@ def tile(item: GroundItem, size: int) -> np.ndarray:
     for line in answer:
         pen.text((3, y), line, (0, 110, 40), small)
         y += 11
-    return np.asarray(below)
+    return np.pad(np.asarray(below), ((0, 0), (0, GAP), (0, 0)), constant_values=255)
 
 
 def marked(item: GroundItem) -> np.ndarray:

@@ -9,6 +9,7 @@ from kinesight.language.dialects.answers import AnswerError, read_metres, write_
 from kinesight.types.errors import UnknownName
 
 
+@pytest.mark.slow  # the command imports what trains models
 @pytest.mark.parametrize(
     ("options", "message"),
     [

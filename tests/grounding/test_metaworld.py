@@ -12,6 +12,7 @@ from kinesight.collection.grounding.templates import TEMPLATES
 from kinesight.data.episodes import EpisodeStore
 from kinesight.data.ground_set import GroundSet
 from kinesight.envs import catalogue
+from kinesight.envs.metaworld import segment_names
 from kinesight.envs.metaworld_tables import INSTRUCTIONS
 from kinesight.geometry.camera import project
 from kinesight.types.errors import UnknownName
@@ -68,3 +69,12 @@ def test_looks_of_the_table_top_are_not_its(tmp_path: Path):
         GroundConfig("metaworld", ("door-open",), 1, looks=("slate",))
     with pytest.raises(UnknownName, match=r"Did you mean 'door-open'"):
         GroundConfig("metaworld", ("door-opn",), 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASKS)
+def test_every_named_body_is_in_the_model(task: str):
+    names = {name.partition("/")[::2] for name in segment_names(task).values()}
+    assert set(TASKS[task].things) <= {thing for thing, _ in names}
+    found = set(TASKS[task].parts) & names
+    assert {TASKS[task].parts[part] for part in found} == set(TASKS[task].parts.values())

@@ -39,7 +39,7 @@ PHRASES: Mapping[str, tuple[str, ...]] = {
         "Give the change of z-depth from the first point, for each point of the gripper's path {{given}}.",
     ),
     "relation": ("Where does {thing} lie, seen from here?", "Which is true of {thing} in this picture?"),
-    "support": ("What carries {thing}?", "Where is {thing} at this moment?"),
+    "support": ("What carries {thing}?", "In what or on what is {thing} at this moment?"),
     "nearest": ("Which of these is nearest to {thing}?", "What lies closest to {thing}?"),
     "orientation": ("Which way does the long side of {thing} point, seen from here?",),
     "orientation-of-two": ("How do the long sides of {thing} and {other} lie to each other?",),
