@@ -11,6 +11,7 @@ from kinesight.evaluation.spatial_questions import (
     ChoiceTruth,
     DepthTruth,
     InsideTruth,
+    MetresTruth,
     PathTruth,
     ProgressTruth,
     Question,
@@ -32,6 +33,7 @@ from kinesight.language.dialects.answers import (
     Progress,
     write_choice,
     write_depth_offsets,
+    write_metres,
     write_progress,
 )
 from kinesight.language.dialects.catalogue import dialect, write
@@ -65,6 +67,7 @@ def truths(kind: type, count: int) -> list[Truth]:
                 BoxTruth: BoxTruth(ImageBox(*low, *high)),
                 PathTruth: PathTruth(path),
                 DepthTruth: DepthTruth(0.5 + generator.random(8)),
+                MetresTruth: MetresTruth(0.5 + 0.04 * number),
                 ChoiceTruth: ChoiceTruth(int(number % 4 == 0), OPTIONS),
                 ProgressTruth: ProgressTruth(progress),
                 SentenceTruth: SentenceTruth(f"pick up the {('red', 'green', 'blue')[number % 3]} cup"),
@@ -88,6 +91,8 @@ def said(value, truth: Truth, name: str) -> str:
             return value
         case DepthTruth():
             return write_depth_offsets(value)
+        case MetresTruth():
+            return write_metres(value)
     answer: Answer = value
     return write(without_uncarried(answer, dialect(name)), SIZE, name)
 
