@@ -14,6 +14,7 @@ from kinesight.language.chat_errors import ChatError
 from kinesight.language.consult import consult
 from kinesight.language.dialects.answers import AnswerError
 from kinesight.language.messages import Message
+from kinesight.language.task_talk import TEMPLATES
 from kinesight.language.words import split_words
 
 LONGEST = 3
@@ -26,6 +27,10 @@ NAMED = re.compile(
     r"\bthe ([^,.;:?]+?)(?= (?:into|onto|on|in|that|left|right|behind|and|where|aside|was)\b|[,.;:?]|$)"
 )
 """What follows "the": words that a rewording must keep."""
+
+
+OWN_WORDS = {word for each in TEMPLATES.values() for text in each for word in split_words(text)}
+"""Of the templates, which need not be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,8 @@ def checked(text: str, question: str) -> str:
     if not said or "\n" in said or len(said) > LONGEST * len(question) + 40:
         raise AnswerError("rewording", f"one line of at most {LONGEST * len(question) + 40} characters", text)
     present = set(split_words(said))
-    lost = [name for name in NAMED.findall(question.lower()) if not set(split_words(name)) <= present]
+    names = NAMED.findall(question.lower())
+    lost = [name for name in names if not set(split_words(name)) - OWN_WORDS <= present]
     if lost:
         raise AnswerError("rewording", f"a sentence that still names {', '.join(dict.fromkeys(lost))}", text)
     return said
