@@ -54,7 +54,7 @@ SMALL = PointingRecipe(
     types=("point", "gripper-path", "next-path", "object-path"),
     model=PointingConfig(),
     training=TrainingConfig(
-        steps=4000, learning_rate=2e-3, weight_decay=1e-4, warmup=100, ema=0.999, log_every=50, save_every=250
+        steps=1300, learning_rate=3e-3, weight_decay=1e-4, warmup=60, ema=0.995, log_every=50, save_every=250
     ),
 )
 

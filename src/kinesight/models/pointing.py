@@ -47,13 +47,13 @@ class PointingConfig:
     source: str = "ground"
     batch_size: int = 16
     """Pictures."""
-    per_image: int = 4
+    per_image: int = 3
     """Questions a picture."""
     image: int = 96
     """Side of the square picture [px]."""
-    width: int = 24
+    width: int = 16
     """Channels after the first layer; twice as many in the map."""
-    hidden: int = 32
+    hidden: int = 24
     """Channels of a heat map's layers."""
     features: int = 96
     """Of the words."""
