@@ -8,6 +8,7 @@ def list_everything() -> None:
     from kinesight.cli.console import CONSOLE
     from kinesight.envs import catalogue as envs
     from kinesight.experiments import catalogue as recipes
+    from kinesight.experiments import pointing
     from kinesight.experiments.evaluation import ROWS
     from kinesight.experiments.planners import PLANNERS
     from kinesight.planning.motions import MOTIONS
@@ -18,6 +19,8 @@ def list_everything() -> None:
     table.add_column("what it is")
     for recipe in recipes.RECIPES.values():
         table.add_row(recipe.name, " → ".join(stage.name for stage in recipe.stages), recipe.summary)
+    for ground in pointing.RECIPES.values():
+        table.add_row(ground.name, pointing.STAGE, ground.summary)
     CONSOLE.print(table)
     for name, entry in envs.ENVIRONMENTS.items():
         CONSOLE.print(f"\n[bold]{name}[/bold]: {len(entry.tasks)} tasks, cameras {', '.join(entry.cameras)}")

@@ -20,18 +20,22 @@ def train(
 
     Args:
         recipe: name of the recipe (see kinesight list)
-        data: a collected data set
+        data: a collected data set; ground sets, comma-separated, for a recipe that learns from their records
         out: folder of the run
         stage: stages to train
         init: stages to take from other runs, for later ones to begin from or to share
     """
     from kinesight.cli import arguments
     from kinesight.cli.console import path, say
-    from kinesight.experiments import catalogue
+    from kinesight.cli.ground_training import train_on_ground
+    from kinesight.experiments import catalogue, pointing
     from kinesight.experiments.recipe import override
     from kinesight.experiments.runs import create_run
     from kinesight.experiments.training import run_data, train_run
 
+    if recipe in pointing.RECIPES:
+        train_on_ground(recipe, data, out, bool(stage or init or overrides))
+        return
     chosen = override(catalogue.recipe(recipe), arguments.assignments(overrides))
     stages = arguments.names(stage) if stage else ()
     for name in stages:

@@ -155,7 +155,7 @@ def ground_questions_in_memory(
     )
 
 
-def small(picture: Image, size: int) -> Image:
+def small(picture: Image, size: int) -> UInt8[np.ndarray, "height width 3"]:
     """The picture stretched to a square, averaged over what falls into a pixel."""
     if picture.shape[:2] == (size, size):
         return picture

@@ -47,6 +47,7 @@ class PointingRecipe:
     """Of record; those that a point or a path answers."""
     model: PointingConfig
     training: TrainingConfig
+    summary: str = ""
 
 
 SMALL = PointingRecipe(
@@ -56,7 +57,9 @@ SMALL = PointingRecipe(
     training=TrainingConfig(
         steps=1300, learning_rate=3e-3, weight_decay=1e-4, warmup=60, ema=0.995, log_every=50, save_every=250
     ),
+    summary="pointing and paths on ground records, half an hour on one core; needs --data",
 )
+RECIPES: dict[str, PointingRecipe] = {SMALL.name: SMALL}
 
 
 def read_questions(
