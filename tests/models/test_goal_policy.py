@@ -9,8 +9,9 @@ from model_samples import POLICY, build, gather, generator, observe_again
 from torch import Tensor, nn
 
 from kinesight.data.episodes import EpisodeStore
-from kinesight.models.goal_policy import NULL_GOAL, GoalPolicy, _degrade_goals, _drop_goals, _random_shift
+from kinesight.models.goal_policy import NULL_GOAL, GoalPolicy, _degrade_goals, _drop_goals
 from kinesight.nn.layers import to_unit
+from kinesight.nn.pictures import draw_shifts, shifted
 from kinesight.types.errors import DataError, UsageError
 from kinesight.types.facts import DataFacts
 
@@ -77,18 +78,18 @@ def test_the_store_marks_actions_past_the_end(policy: GoalPolicy, store: Episode
 
 def test_shift_moves_both_images_alike_and_repeats_the_border() -> None:
     images = torch.randint(0, 256, (12, 2, 9, 11, 3), generator=generator(), dtype=torch.uint8)
-    shifted = _random_shift(images, 3, generator(1))
+    moved = shifted(images, draw_shifts(12, 3, generator(1), images.device))
     padded = nn.functional.pad(images.flatten(0, 1).movedim(-1, 1).float(), (3, 3, 3, 3), mode="replicate")
     padded = padded.movedim(1, -1).unflatten(0, (12, 2)).to(torch.uint8)
     moves = set()
-    for before, after in zip(padded, shifted, strict=True):
+    for before, after in zip(padded, moved, strict=True):
         found = [
             (y, x) for y in range(7) for x in range(7) if torch.equal(before[:, y : y + 9, x : x + 11], after)
         ]
         assert len(found) == 1
         moves.update(found)
     assert len(moves) > 4
-    assert torch.equal(_random_shift(images, 0, generator()), images)
+    assert torch.equal(shifted(images, draw_shifts(12, 0, generator(), images.device)), images)
 
 
 def test_only_a_share_of_the_goals_is_degraded() -> None:
