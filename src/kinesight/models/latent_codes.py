@@ -24,9 +24,9 @@ class LatentCodes:
     model: LatentActions
 
     def __call__(self, episode: Episode) -> Mapping[str, np.ndarray]:
-        return {f"codes.{name}": self._of(episode.arrays[f"rgb.{name}"]) for name in episode.cameras}
+        return {f"codes.{name}": self.of_video(episode.arrays[f"rgb.{name}"]) for name in episode.cameras}
 
-    def _of(self, rgb: Video) -> Int[np.ndarray, "t k n"]:
+    def of_video(self, rgb: Video) -> Int[np.ndarray, "t k n"]:
         config, frames = self.model.config, np.arange(len(rgb))
         rows = frames[:, None] + config.gap * np.arange(config.frames + 1)
         device = self.model.place.device

@@ -4,6 +4,7 @@ It is LPIPS (Zhang et al., 2018) without the weights that were learned on top of
 counts alike. Unlike in the code published with Farsighted-LAM, gradients flow to the predicted picture.
 """
 
+import pickle
 from pathlib import Path
 
 import torch
@@ -64,6 +65,6 @@ def _load(file: Path) -> nn.Sequential:
             name.removeprefix("features."): t for name, t in tensors.items() if name.startswith("features.")
         }
         trunk.load_state_dict(own)
-    except (OSError, RuntimeError, AttributeError, EOFError) as error:
+    except (OSError, RuntimeError, AttributeError, EOFError, pickle.UnpicklingError) as error:
         raise DataError(f"{file}: not a weights file of torchvision's VGG-16 ({error})") from None
     return trunk.eval().requires_grad_(False)

@@ -1,0 +1,38 @@
+"""DINOv2 from a local folder: a tiny one with weights of chance, as transformers saves it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from kinesight.nn.dinov2 import EDGE, DinoV2
+from kinesight.types.errors import DataError
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no DINOv2 here"):
+        DinoV2(str(tmp_path))
+
+
+@pytest.mark.extra
+@pytest.mark.parametrize("registers", [0, 4])
+def test_features_are_one_token_a_patch_and_stay_frozen(tmp_path: Path, registers: int) -> None:
+    transformers = pytest.importorskip("transformers")
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "patch_size": 56}
+    if registers:
+        config = transformers.Dinov2WithRegistersConfig(
+            **sizes, image_size=EDGE, num_register_tokens=registers
+        )
+        model = transformers.Dinov2WithRegistersModel(config)
+    else:
+        model = transformers.Dinov2Model(transformers.Dinov2Config(**sizes, image_size=EDGE))
+    model.save_pretrained(tmp_path)
+    dino = DinoV2(str(tmp_path))
+    pictures = 2 * torch.rand(2, 3, 32, 48, generator=torch.Generator().manual_seed(0)) - 1
+    features = dino(pictures)
+    assert (dino.features, dino.tokens) == (16, 16)
+    assert features.shape == (2, 16, 16)
+    assert not features.requires_grad
+    assert torch.equal(features, dino(pictures))
+    assert not torch.allclose(features[0], features[1])
+    assert DinoV2(str(tmp_path)).digest() == dino.digest()
