@@ -14,6 +14,7 @@ from kinesight.collection.grounding.baselines import baseline
 from kinesight.collection.grounding.drawing import moments_of, subset_of
 from kinesight.collection.grounding.make import GroundConfig, ground
 from kinesight.collection.grounding.near import LARGEST_DIFFERENCE, SeenFrames, thumbnail
+from kinesight.collection.grounding.tabletop_actions import detours
 from kinesight.collection.grounding.templates import ABSENT, TEMPLATES, action
 from kinesight.data.ground_set import GroundSet
 from kinesight.types.case import Case
@@ -155,6 +156,13 @@ def test_eighteen_templates_and_their_slots():
         action("stack", {"item": "a"}, 0, 3)
     with pytest.raises(UnknownName, match="Did you mean 'stack'"):
         action("stak", {}, 0, 3)
+
+
+def test_an_action_begun_twice_is_a_detour():
+    actions = (action("open", {"item": "a"}, 0, 5), action("close", {"item": "a"}, 5, 40))
+    once = [[3, "keypose", "pull"], [7, "keypose", "push"], [9, "subtask", "push"], [41, "keypose", "push"]]
+    assert detours(actions, once) == frozenset()
+    assert detours(actions, [*once, [40, "keypose", "push"]]) == {1}
 
 
 def test_moments_hold_begins_and_ends():

@@ -141,6 +141,8 @@ def depths(sight: Sight, generator: np.random.Generator) -> list[Draft]:
     """Of the rest of the gripper's path in the present action: the gripper's own depth, not the surface's."""
     if sight.present == len(sight.actions) or GRIPPER not in sight.marks:
         return []
+    if not sight.scene.direct(sight.present):
+        return []
     last = sight.actions[sight.present].last
     path = picture_path(sight.motion.positions[sight.moment : last + 1], sight.camera)
     if path is None or path.depth_m is None:

@@ -13,15 +13,21 @@ def paths(sight: Sight, generator: np.random.Generator) -> list[Draft]:
     """From now to the end of the present action, and of the whole action after it."""
     actions, present = sight.actions, sight.present
     drafts: list[Draft] = []
-    if present < len(actions) and _can_be_told(sight, actions[present].text):
+    if _has_path(sight, present):
         drafts += _of_thing(sight, actions[present], generator)
         begun = sight.moment > actions[present].first
         drafts += _of_gripper(
             sight, actions[present], "remaining-path" if begun else "gripper-path", generator
         )
-    if present + 1 < len(actions) and _can_be_told(sight, actions[present + 1].text):
+    if _has_path(sight, present + 1):
         drafts += _of_gripper(sight, actions[present + 1], "next-path", generator)
     return drafts
+
+
+def _has_path(sight: Sight, number: int) -> bool:
+    if number >= len(sight.actions) or not sight.scene.direct(number):
+        return False
+    return _can_be_told(sight, sight.actions[number].text)
 
 
 def _of_thing(sight: Sight, action: Action, generator: np.random.Generator) -> list[Draft]:

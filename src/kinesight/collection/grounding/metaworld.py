@@ -180,6 +180,9 @@ class MetaWorldScene:
     def moving(self, action: Action) -> tuple[str, Points] | None:
         return self._words.moving or self._words.things[self._words.moved], self._target
 
+    def direct(self, number: int) -> bool:
+        return True
+
     def part_words(self, thing: str, part: str) -> str:
         return self._words.parts.get((thing, part), "")
 

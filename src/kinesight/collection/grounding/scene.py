@@ -91,6 +91,10 @@ class GroundScene(Protocol):
         """What an action moves, in words, and where that is at each moment [t 3]; None for nothing."""
         ...
 
+    def direct(self, number: int) -> bool:
+        """Whether the action of that number was done at the first attempt: a detour is no path to learn."""
+        ...
+
     def part_words(self, thing: str, part: str) -> str:
         """A part in words, "the handle of the drawer", or "" where the part has no name for people."""
         ...

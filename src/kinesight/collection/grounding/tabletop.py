@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinesight.collection.grounding.scene import GRIPPER, Take, ThingFacts
-from kinesight.collection.grounding.tabletop_actions import actions_of, thing_words
+from kinesight.collection.grounding.tabletop_actions import actions_of, detours, thing_words
 from kinesight.data.episodes import Episode
 from kinesight.envs.tabletop_fixtures import CONTAINERS
 from kinesight.envs.tabletop_layout import TableState, Thing
@@ -52,6 +52,7 @@ class TableTopScene:
         self._table = self._state(0)
         self.things = tuple(_facts(self._setting.things, thing) for thing in self._setting.things)
         self.actions = actions_of(self._setting, episode.text["events"], episode.length)
+        self._detours = detours(self.actions, episode.text["events"])
 
     @property
     def absent_kinds(self) -> tuple[str, ...]:
@@ -113,6 +114,9 @@ class TableTopScene:
             handles = [handle(state, thing.name, state.joint(thing.name)) for state in states]
             return f"the handle of {words}", np.stack(handles)
         return words, np.stack([state.centre(thing.name) for state in states])
+
+    def direct(self, number: int) -> bool:
+        return number not in self._detours
 
     def part_words(self, thing: str, part: str) -> str:
         words = {fact.name: fact.words for fact in self.things}.get(thing, "")

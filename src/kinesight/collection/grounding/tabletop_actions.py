@@ -39,6 +39,20 @@ def actions_of(setting: Setting, events: Sequence[Sequence[Any]], length: int) -
     return tuple(actions)
 
 
+def detours(actions: Sequence[Action], events: Sequence[Sequence[Any]]) -> frozenset[int]:
+    """Numbers of the actions in which the expert came to a key pose twice: it had to begin again."""
+    found = set()
+    for number, each in enumerate(actions):
+        reached = [
+            reason
+            for moment, kind, reason in events
+            if kind == "keypose" and each.first < moment <= each.last
+        ]
+        if len(set(reached)) < len(reached):
+            found.add(number)
+    return frozenset(found)
+
+
 def thing_words(things: Sequence[Thing], thing: Thing) -> str:
     """ "the red cube"; "" where these words fit another one too."""
     if thing.kind in NAMES:
