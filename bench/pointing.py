@@ -26,6 +26,7 @@ from kinesight.data.ground_set import GroundSet
 from kinesight.evaluation.bootstrap import bootstrap_interval
 from kinesight.evaluation.spatial_questions import PathTruth, RegionTruth
 from kinesight.evaluation.spatial_score import format_score, score, write_score
+from kinesight.evaluation.statistics import wilson_interval
 from kinesight.experiments.pointing import (
     DIALECT,
     SMALL,
@@ -68,24 +69,30 @@ def measure(folders: list[Path], options: argparse.Namespace) -> None:
     print(
         f"{len(exam.questions)} questions, {len(exam.data.images)} pictures, {len(set(exam.scenes))} scenes"
     )
-    rows = {"model": replies(model, exam), "other pictures": replies(model, exam, other_pictures(exam))}
-    for name, said in rows.items():
-        result = score(said, exam.questions, DIALECT)
-        print(f"\n{name}\n{format_score(result)}")
-        write_score(options.out / f"{name.replace(' ', '-')}.json", result)
-    differences = {}
-    print("\nmodel minus other pictures, paired, 95 % interval over questions")
+    said, control = replies(model, exam), replies(model, exam, other_pictures(exam))
+    result = score(said, exam.questions, DIALECT)
+    write_score(options.out / "model.json", result)
+    print(format_score(result))
+    found = {}
+    print("\nthe same questions with other pictures, and the model minus that, paired; 95 % intervals")
     for group in dict.fromkeys(question.group for question in exam.questions):
         asked = [question for question in exam.questions if question.group == group]
         metric = "hit_rate" if isinstance(asked[0].truth, RegionTruth) else "rmse"
-        own, other = (terms(said, asked, metric) for said in rows.values())
-        interval = bootstrap_interval(own - other)
-        differences[group] = [float((own - other).mean()), interval.low, interval.high]
+        own, other = (terms(answers, asked, metric) for answers in (said, control))
+        shares = metric == "hit_rate"
+        around = wilson_interval(int(other.sum()), len(other)) if shares else bootstrap_interval(other)
+        gain = bootstrap_interval(own - other)
+        found[group] = {
+            "questions": len(asked), "metric": metric, "model": own.mean(), "other": other.mean(),
+            "other_95": [around.low, around.high], "difference": (own - other).mean(),
+            "difference_95": [gain.low, gain.high],
+        }  # fmt: skip
         print(
-            f"{group:14s} {metric:9s} {(own - other).mean():8.3f}  {interval.low:.3f} … {interval.high:.3f}"
+            f"{group:14s} {metric:9s} {other.mean():8.3f}  {around.low:.3f} … {around.high:.3f}"
+            f"   {(own - other).mean():8.3f}  {gain.low:.3f} … {gain.high:.3f}"
         )
-    (options.out / "differences.json").write_text(json.dumps(differences, indent=1))
-    sheet = drawn(exam, rows["model"], folders, options.subset)
+    (options.out / "control.json").write_text(json.dumps(found, indent=1))
+    sheet = drawn(exam, said, folders, options.subset)
     cv2.imwrite(str(options.out / "pointing.png"), sheet[..., ::-1])
 
 

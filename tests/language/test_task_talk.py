@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinesight.language import task_talk as talk
@@ -27,11 +27,13 @@ from kinesight.language.task_lists import (
 )
 from kinesight.types.errors import UsageError
 
+laws = settings(max_examples=30, deadline=None)
 WORD = st.sampled_from(["put", "the", "red", "cube", "into", "box", "open", "drawer", "press", "2"])
 ACTION = st.lists(WORD, min_size=1, max_size=6).map(" ".join)
 ACTIONS = st.lists(ACTION, max_size=4, unique=True)
 
 
+@laws
 @given(ACTIONS, ACTIONS, ACTIONS)
 def test_lists_come_back(done, to_do, more):
     possible = [action for action in more if action not in {*done, *to_do}]
@@ -64,6 +66,7 @@ def test_what_would_not_come_back_is_not_written(action):
         TaskLists((action,), ())
 
 
+@laws
 @given(ACTIONS)
 def test_what_comes_next_and_what_was_agreed_come_back(actions):
     assert talk.read_next(talk.write_next(actions)) == (actions[0] if actions else None)
@@ -103,6 +106,7 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size
 )
 
 
+@laws
 @given(st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=4))
 def test_talks_come_back_from_both_forms(exchanges):
     said = dialogue("n-1", "images/a.png", exchanges)

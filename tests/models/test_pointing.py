@@ -132,12 +132,12 @@ def test_weights_and_facts_bring_it_back(data, vocabulary, tmp_path) -> None:
 
 
 def test_a_few_pictures_are_learned_by_heart(vocabulary) -> None:
-    data = drawn(4)
+    data = drawn(3)
     model = build(vocabulary, replace(SMALL, width=12, features=24))
     optimizer = torch.optim.AdamW(model.parameters(), lr=8e-3)
     source = GroundBatches.of(data, vocabulary, 6)
-    for step in range(160):
-        terms = model.loss("questions", model.collate("questions", source.batch((step,), 4)), generator(step))
+    for step in range(110):
+        terms = model.loss("questions", model.collate("questions", source.batch((step,), 3)), generator(step))
         loss = sum(model.loss_weights[name] * value.mean() for name, value in terms.items())
         optimizer.zero_grad()
         loss.backward()
@@ -149,8 +149,8 @@ def test_a_few_pictures_are_learned_by_heart(vocabulary) -> None:
     hits = data.regions[asked][np.arange(asked.sum()), cells[:, 1], cells[:, 0]] > 0
     assert hits.mean() > 0.9
     away = np.linalg.norm(paths[~asked] - data.paths[~asked], axis=-1).mean()
-    assert away < 0.08
-    shuffled, _ = model.answer(data.images[(data.frames + 1) % 4], data.questions)
+    assert away < 0.1
+    shuffled, _ = model.answer(data.images[(data.frames + 1) % 3], data.questions)
     cells = (shuffled[asked] * 8).astype(int).clip(0, 7)
     assert (data.regions[asked][np.arange(asked.sum()), cells[:, 1], cells[:, 0]] > 0).mean() < 0.5
 
