@@ -19,7 +19,7 @@ def evaluate(
     env: Annotated[str, shown("NAME", RECIPES)] = "",
     split: Annotated[str, shown("NAME", "the usual")] = "",
     rows: Annotated[str, shown("A,B,…", "the agent alone")] = "",
-    limit: Annotated[int, shown("N", RECIPES)] = 0,
+    limit: Annotated[int, shown("N", "the recipe's; of several tasks in a row the environment's")] = 0,
     workers: Workers = 0,
     out: Annotated[Path | None, shown("DIR", "RUN/eval/START, with env and split if given")] = None,
     planner: Annotated[str, shown("NAME", RECIPES)] = "",
@@ -40,7 +40,7 @@ def evaluate(
         env: environment (see kinesight list), such as metaworld-chains for several tasks in a row
         split: what cases are drawn from (see kinesight list), such as a look that was not trained on
         rows: controls to measure on the same cases (see kinesight list), "all" for every one
-        limit: steps of an episode (default in several tasks in a row: the environment's)
+        limit: steps of an episode
         workers: processes
         out: folder of the results
         planner: who plans (see kinesight list)
