@@ -79,8 +79,8 @@ def test_a_frame_is_what_the_environment_draws_of_its_state(small: GroundSet):
 def test_boxes_and_points_are_those_of_the_segmentation(small: GroundSet, items: list[GroundItem]):
     checked = 0
     for item in of_type(items, "box", "point"):
-        if item.camera.name != "front":
-            continue
+        if item.camera.name != "front" or item.frame.moment not in (0, small.episodes[0].length):
+            continue  # compiling the scene again is slow
         again = drawn_again(small, frame_number(small, item))
         assert again.segmentation is not None
         marks = {mark.name: mark for mark in object_marks(again.segmentation, again.names)}
