@@ -16,7 +16,7 @@ from kinesight.agents.ssm_vla import SsmVlaAgent, SsmVlaAgentConfig
 from kinesight.collection.collect import collect
 from kinesight.data.episodes import EpisodeStore
 from kinesight.data.windows import open_windows
-from kinesight.experiments import catalogue, ssm_vla, training
+from kinesight.experiments import catalogue, ssm_vla, taught, training
 from kinesight.experiments.evaluation import rows_of, table_rows, with_agent
 from kinesight.experiments.recipe import Recipe, Stage
 from kinesight.experiments.runs import Run, create_run, load_stage, open_run, weights_digest
@@ -284,3 +284,20 @@ def test_labels_keep_every_other_setting() -> None:
             assert stage.training == base.stage(POLICY).training
         assert watched.stage(POLICY).model == base.stage(POLICY).model
         assert not watched.stage(ssm_vla.PRETRAINING).model.actions  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("place", "settings", "message"),
+    [
+        (1, {"gap": 40}, r"lam: frames x gap spans 80 steps, the longest of the episodes has \d+"),
+        (2, {"history": 3, "stride": 50}, r"policy: \(history - 1\) x stride spans 100 steps"),
+        (2, {"horizon": 90}, r"policy: horizon spans 90 steps, the longest of the episodes has \d+"),
+    ],
+)
+def test_what_no_episode_is_long_enough_for_is_refused(
+    seen: EpisodeStore, tmp_path: Path, place: int, settings: dict[str, int], message: str
+) -> None:
+    stage = STAGES[place]
+    longer = replace(stage, model=replace(stage.model, **settings))
+    with pytest.raises(DataError, match=message):
+        taught.with_taught_keys(create_run(tmp_path, RECIPE), longer, [seen])

@@ -134,6 +134,8 @@ def test_a_second_view_is_looked_at_beside_the_first(facts: DataFacts, store: Ep
     model = joint(facts, second_view="side")
     assert model.streams["policy"].cameras == ("front",)
     assert model.view("front").cameras == ("front", "side")
+    with pytest.raises(UsageError, match="'side' is the policy's second view"):
+        model.view("side")
     batch = batch_of(model, store)
     assert batch.second is not None
     with torch.inference_mode():

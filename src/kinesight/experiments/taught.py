@@ -6,7 +6,7 @@ import torch
 
 from kinesight.data.derived import derive
 from kinesight.data.episodes import EpisodeStore
-from kinesight.experiments.recipe import Stage
+from kinesight.experiments.recipe import ModelConfig, Stage
 from kinesight.experiments.runs import Run, load_stage
 from kinesight.models.latent_actions import LatentActions, LatentActionsConfig
 from kinesight.models.latent_codes import LatentCodes
@@ -15,14 +15,39 @@ from kinesight.types.errors import DataError
 
 
 def with_taught_keys(run: Run, stage: Stage, stores: Sequence[EpisodeStore]) -> tuple[EpisodeStore, ...]:
-    """The stores with the keys that are made by the stage's teacher; data without depth are refused."""
+    """The stores with the keys that are made by the stage's teacher; data that do not fit are refused."""
     model = stage.model
+    _check_lengths(stage, stores)
     if isinstance(model, LatentActionsConfig | SsmVlaConfig) and model.depth:
         for store in stores:
             _check_depth(run, stage, store)
     if isinstance(model, SsmVlaConfig) and model.frames:
         return tuple(with_latent_codes(run, stage.teacher, store) for store in stores)
     return tuple(stores)
+
+
+def _check_lengths(stage: Stage, stores: Sequence[EpisodeStore]) -> None:
+    """No episode is long enough for what the stage looks at: it would never see it whole."""
+    longest = max(store.meta(index).length for store in stores for index in range(len(store)))
+    for name, steps in _reach(stage.model).items():
+        if steps > longest:
+            raise DataError(
+                f"{stage.name}: {name} spans {steps} steps, the longest of the episodes has {longest}"
+            )
+
+
+def _reach(model: ModelConfig) -> dict[str, int]:
+    """Steps that a model's windows span, by the settings that say so."""
+    if isinstance(model, LatentActionsConfig):
+        return {"frames x gap": model.frames * model.gap}
+    if not isinstance(model, SsmVlaConfig):
+        return {}
+    spans = {"(history - 1) x stride": (model.history - 1) * model.stride}
+    if model.imagine:
+        spans["ahead"] = model.ahead
+    if model.actions:
+        spans["horizon"] = model.horizon
+    return spans
 
 
 def _check_depth(run: Run, stage: Stage, store: EpisodeStore) -> None:

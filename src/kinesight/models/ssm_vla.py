@@ -277,6 +277,8 @@ class SsmVla(nn.Module):
 
     def view(self, camera: str) -> ViewRequest:
         second = self.config.second_view
+        if camera == second:
+            raise UsageError(f"{camera!r} is the policy's second view; it acts by another camera beside it")
         return replace(self.request, cameras=(camera, second) if second else (camera,))
 
     @property
