@@ -109,6 +109,12 @@ def recipe_cases(
     )
 
 
+def demonstrated(recipe: Recipe) -> tuple[str, ...]:
+    """The single tasks that the recipe learns from."""
+    data = recipe.data
+    return tuple(dict.fromkeys(name for task in data.tasks for _, name in envs.parts(data.env, task)))
+
+
 def known_tasks(run: Run, env: str) -> tuple[str, ...]:
     """Those of an environment that consist of tasks that the run was trained on."""
     learned = load_stage(run, run.recipe.stages[0].name).facts.tasks
