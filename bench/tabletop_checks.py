@@ -3,10 +3,10 @@
     python bench/tabletop_checks.py --seeds 50 --out runs/bench-tabletop
 
 Three rows a task, on the same cases: the scripted expert; blind replay of the time-wise mean of its actions
-in demonstrations (seeds 1000 and up); the instruction-blind expert, which does a task of the right kind with
-things drawn at random. A task whose blind replay succeeds in more than 20 % needs more variation. The table
-goes to the screen and, with every case's outcome, to `checks.json`; a task whose demonstrations all fail has
-no blind replay.
+in demonstrations (seeds 1000 and up); the guessing expert, which never heard the sentence and does a task of
+the right kind with things drawn at random. A task whose blind replay succeeds in more than 20 % needs more
+variation. The table goes to the screen and, with every case's outcome, to `checks.json`; a task whose
+demonstrations all fail has no blind replay.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import numpy as np
 from kinesight.agents.blind_replay import BlindReplay, mean_actions
 from kinesight.agents.episode import run_episode
 from kinesight.envs import catalogue
-from kinesight.envs.tabletop_guess import InstructionBlindExpert
+from kinesight.envs.tabletop_guess import GuessingExpert
 from kinesight.envs.tabletop_splits import SPLITS
 from kinesight.evaluation.statistics import wilson_interval
 from kinesight.interfaces.agent import Agent
@@ -30,7 +30,7 @@ from kinesight.types.decision import Decision
 from kinesight.types.observation import Observation, StepResult
 from kinesight.types.results import EpisodeResult
 
-ROWS = ("expert", "blind replay", "instruction-blind")
+ROWS = ("expert", "blind replay", "guessing expert")
 FIRST_DEMONSTRATION = 1000
 USUAL_LIMIT = 150
 LIMITS = {
@@ -117,7 +117,7 @@ def main() -> None:
             elif row == "blind replay":
                 agents[row] = replay(task, options.demonstrations, options)
             else:
-                agents[row] = InstructionBlindExpert()
+                agents[row] = GuessingExpert()
         began = time.process_time()
         found[task] = {row: outcomes(agents[row], task, range(options.seeds), options) for row in chosen}
         steps = [r["steps"] for r in found[task].get("expert", []) if r["success"]]

@@ -14,7 +14,7 @@ from kinesight.cli import arguments
 from kinesight.cli.main import COMMANDS
 from kinesight.evaluation.results import read_results
 from kinesight.experiments.catalogue import RECIPES
-from kinesight.experiments.evaluation import ROWS
+from kinesight.experiments.rows import ROWS
 from kinesight.types.errors import UsageError
 
 QUICK = (

@@ -9,15 +9,9 @@ from kinesight.envs import catalogue as envs
 from kinesight.envs.tabletop_guess import ToldOtherwise, guess
 from kinesight.evaluation.results import read_results
 from kinesight.experiments import catalogue
-from kinesight.experiments.evaluation import (
-    expert_collection,
-    recipe_cases,
-    report_rows,
-    rows_of,
-    run_rows,
-    table_rows,
-)
+from kinesight.experiments.evaluation import recipe_cases, report_rows, run_rows
 from kinesight.experiments.recipe import override
+from kinesight.experiments.rows import expert_collection, rows_of, table_rows
 from kinesight.experiments.runs import create_run
 from kinesight.experiments.training import default_data, run_data, train_run
 from kinesight.types.case import Case

@@ -17,8 +17,9 @@ from kinesight.collection.collect import collect
 from kinesight.data.episodes import EpisodeStore
 from kinesight.data.windows import open_windows
 from kinesight.experiments import catalogue, ssm_vla, taught, training
-from kinesight.experiments.evaluation import rows_of, table_rows, with_agent
+from kinesight.experiments.evaluation import with_agent
 from kinesight.experiments.recipe import Recipe, Stage
+from kinesight.experiments.rows import rows_of, table_rows
 from kinesight.experiments.runs import Run, create_run, load_stage, open_run, weights_digest
 from kinesight.experiments.ssm_vla import FEATURES, LAM, POLICY, make_agent
 from kinesight.experiments.systems import SYSTEMS, system_of

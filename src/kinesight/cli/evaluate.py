@@ -58,9 +58,9 @@ def evaluate(
         report_rows,
         run_rows,
         step_limit,
-        table_rows,
         with_agent,
     )
+    from kinesight.experiments.rows import table_rows
     from kinesight.experiments.runs import open_run
     from kinesight.experiments.training import processes
     from kinesight.language.chat import ChatConfig

@@ -9,8 +9,8 @@ def list_everything() -> None:
     from kinesight.envs import catalogue as envs
     from kinesight.experiments import catalogue as recipes
     from kinesight.experiments import pointing
-    from kinesight.experiments.evaluation import ROWS
     from kinesight.experiments.planners import PLANNERS
+    from kinesight.experiments.rows import ROWS
     from kinesight.planning.motions import MOTIONS
 
     table = Table(title="Recipes (kinesight train NAME)", title_justify="left")

@@ -90,9 +90,9 @@ def _tabletop_expert(noise_std: float) -> Agent:
 
 
 def _tabletop_guessing() -> Agent:
-    from kinesight.envs.tabletop_guess import InstructionBlindExpert
+    from kinesight.envs.tabletop_guess import GuessingExpert
 
-    return InstructionBlindExpert()
+    return GuessingExpert()
 
 
 def _tabletop_misled(agent: Agent) -> Agent:

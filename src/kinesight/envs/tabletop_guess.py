@@ -23,7 +23,7 @@ _STREAM = 7
 """Keeps the guesses apart from the draw of the case."""
 
 
-class InstructionBlindExpert:
+class GuessingExpert:
     """The scripted expert with guessed steps."""
 
     privileged = ("scene",)

@@ -33,7 +33,7 @@ class Cell:
     name: str
     recipe: Recipe
     row: str = "agent"
-    """A row of `experiments.evaluation.ROWS`."""
+    """A row of `experiments.rows.ROWS`."""
 
     @property
     def folder(self) -> str:

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from kinesight.evaluation.results import Results
-from kinesight.experiments.evaluation import ROWS, Announce, recipe_cases, report_rows, rows_of, run_rows
+from kinesight.experiments.evaluation import Announce, recipe_cases, report_rows, run_rows
 from kinesight.experiments.recipe import Recipe, Stage
+from kinesight.experiments.rows import ROWS, rows_of
 from kinesight.experiments.runs import Run, create_run
 from kinesight.experiments.training import fit_steps, processes, run_data, train_run
 
