@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Resolves pyproject.toml into requirements/core.txt, dev.txt and, for the extra, hub.txt. One set for all supported Pythons.
+# Resolves pyproject.toml into requirements/core.txt, dev.txt and, for the extras, hub.txt and viewer.txt. One set for all supported Pythons.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH="$PWD/.venv/bin:$PATH"
@@ -17,3 +17,4 @@ compile() {
 compile -c requirements/pins.in -o requirements/core.txt "$@"
 compile -c requirements/core.txt --extra dev --extra chat -o requirements/dev.txt "$@"
 compile -c requirements/dev.txt --extra hub -o requirements/hub.txt "$@"
+compile -c requirements/dev.txt --extra viewer -o requirements/viewer.txt "$@"

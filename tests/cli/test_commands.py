@@ -63,7 +63,7 @@ def test_list(kinesight) -> None:
 def test_doctor(kinesight, monkeypatch) -> None:
     outcome = kinesight("doctor")
     assert outcome.status == 0, outcome.out
-    for check in ("packages", "renderer", "video", "accelerator"):
+    for check in ("packages", "renderer", "video", "accelerator", "extra chat", "extra hub", "extra viewer"):
         assert check in outcome.out
     monkeypatch.setenv("MUJOCO_GL", "bogus")
     outcome = kinesight("doctor")

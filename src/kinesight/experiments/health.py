@@ -20,9 +20,29 @@ class Check:
     mend: str = ""
 
 
+EXTRAS = {
+    "chat": ("openai", "planners and judges that ask a vision-language model"),
+    "hub": ("transformers", "CLIP text and DINOv2 from local folders"),
+    "viewer": ("rerun-sdk", "Rerun recordings of kinesight show"),
+}
+"""Extra -> its package, and what needs it."""
+
+
 def checks() -> Iterator[Check]:
     for check in (_python, _renderer, _video, _accelerator):
         yield check()
+    for extra in EXTRAS:
+        yield _extra(extra)
+
+
+def _extra(extra: str) -> Check:
+    package, use = EXTRAS[extra]
+    name = f"extra {extra}"
+    try:
+        return Check(name, True, f"{package} {version(package)}")
+    except PackageNotFoundError:
+        mend = f"pip install 'kinesight[{extra}]'"
+        return Check(name, None, f"{package} is not there; {use} need it", mend)
 
 
 def _python() -> Check:
