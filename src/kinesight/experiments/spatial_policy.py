@@ -98,7 +98,7 @@ QUICKSTART = Recipe(
             GoalPolicyConfig(horizon=8, batch_size=32),
             TrainingConfig(
                 steps=1000,
-                fewest_steps=600,
+                fewest_steps=800,
                 learning_rate=5e-4,
                 warmup=50,
                 ema=0.999,
