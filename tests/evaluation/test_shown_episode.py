@@ -27,11 +27,13 @@ CASES = {
     "tabletop": Case("tabletop", "pick-place", 3, "front"),
     "metaworld": Case("metaworld", "button-press-topdown", 0, "corner", "shifted"),
 }
+IN_PARTS = {name for name in envs.names() if envs.holds_several(name)}
+"""Environments whose tasks are several of another one's, each of which is shown by itself."""
 
 
 @pytest.fixture(scope="module")
 def shown() -> dict[str, ShownEpisode]:
-    assert set(CASES) == set(envs.names()), "an episode of every environment is shown"
+    assert set(CASES) == set(envs.names()) - IN_PARTS, "an episode of every environment is shown"
     return {name: expert_episode(case, 160, 5) for name, case in CASES.items()}
 
 

@@ -177,7 +177,9 @@ def test_a_stages_own_data_are_trained_on_beside_the_recipes(
     inner = training.open_windows
     monkeypatch.setattr(training, "prepare_data", lambda config, path, **_: store)
     monkeypatch.setattr(
-        training, "open_windows", lambda stores, *rest: opened.append(tuple(stores)) or inner(stores, *rest)
+        training,
+        "open_windows",
+        lambda stores, *rest, **more: opened.append(tuple(stores)) or inner(stores, *rest, **more),
     )
     run = trained(tmp_path / "extended", store, extended)
     assert opened == [(store, store)]

@@ -209,7 +209,7 @@ def test_a_system_has_its_own_rows_and_no_planner(run: Run) -> None:
     assert system_of(RECIPE).name == "SSM-VLA"
     assert rows_of(RECIPE) == ("agent", "expert", "blind replay", "no instruction")
     assert table_rows(["all"], RECIPE) == rows_of(RECIPE)
-    with pytest.raises(UnknownName, match="row 'no goal'"):
+    with pytest.raises(UnknownName, match="row of joint 'no goal'"):
         table_rows(["no goal"], RECIPE)
     other = catalogue.recipe("spatial-policy-tiny")
     assert "no goal" in rows_of(other)
