@@ -84,7 +84,7 @@ QUICKSTART = Recipe(
             VideoDiffusionConfig(batch_size=8, size=64, patch=4, base=64),
             TrainingConfig(
                 steps=1300,
-                fewest_steps=300,
+                fewest_steps=250,
                 learning_rate=1e-3,
                 warmup=50,
                 betas=(0.9, 0.99),
@@ -95,7 +95,7 @@ QUICKSTART = Recipe(
         ),
         Stage(
             POLICY,
-            GoalPolicyConfig(horizon=8, batch_size=32),
+            GoalPolicyConfig(horizon=8, batch_size=32, steps=5),
             TrainingConfig(
                 steps=1000,
                 fewest_steps=800,
@@ -109,7 +109,7 @@ QUICKSTART = Recipe(
     ),
     agent=SpatialPolicyConfig(execute=4, look_every=2),
     evaluation=EvaluationConfig(tasks=QUICKSTART_TASKS),
-    training_minutes=11.0,
+    training_minutes=10.5,
 )
 
 TINY = Recipe(
