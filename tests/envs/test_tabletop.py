@@ -15,7 +15,13 @@ from kinesight.envs.noisy import Noisy
 from kinesight.envs.tabletop import ACTION_SPEC, STATE_SIZE, TableTop, redraw
 from kinesight.envs.tabletop_draw import Rejected
 from kinesight.envs.tabletop_expert import TableTopExpert
-from kinesight.envs.tabletop_fixtures import BUTTON_TRAVEL_M, KINDS, THREAD_DEPTH_M, THREAD_TURN_RAD
+from kinesight.envs.tabletop_fixtures import (
+    BUTTON_TRAVEL_M,
+    DRAWER_TRAVEL_M,
+    KINDS,
+    THREAD_DEPTH_M,
+    THREAD_TURN_RAD,
+)
 from kinesight.envs.tabletop_guess import guessed
 from kinesight.envs.tabletop_incidents import Moved, Told
 from kinesight.envs.tabletop_language import PARAPHRASES, TEMPLATES, describe
@@ -29,7 +35,18 @@ from kinesight.envs.tabletop_splits import (
     UNSEEN_GROCERIES,
     UNSEEN_SHAPES,
 )
-from kinesight.envs.tabletop_steps import Press, Push, Put, Screw, Step, done, handle, support
+from kinesight.envs.tabletop_steps import (
+    Press,
+    Push,
+    Put,
+    Screw,
+    Slide,
+    Step,
+    done,
+    handle,
+    spoils,
+    support,
+)
 from kinesight.envs.tabletop_tasks import CHOICES, SPLIT_TASKS, TASKS, draw
 from kinesight.geometry.camera import project
 from kinesight.types.case import Case
@@ -465,6 +482,31 @@ def test_drawers_stand_anywhere_and_open_to_any_side_but_the_robots():
         spread = np.ptp([getattr(drawer, *values) for drawer in drawers])
         assert spread > least, values
     assert max(abs(drawer.yaw) for drawer in drawers) < pi / 2
+
+
+@pytest.mark.parametrize(("task", "opened"), [("open-drawer", True), ("close-drawer", False)])
+def test_of_two_drawers_the_sentence_names_one_and_the_other_has_to_stay(task: str, opened: bool):
+    for seed in range(8):
+        setting = draw(case_of(task, seed))
+        (step,) = setting.steps
+        named, other = (thing for thing in setting.things if thing.kind == "drawer")
+        assert step == Slide(named.name, opened, f"{'open' if opened else 'close'} the {named.name}")
+        assert named.name in setting.instruction
+        assert other.colour not in setting.instruction
+        gap = hypot(named.x - other.x, named.y - other.y)
+        assert gap > named.radius_m + other.radius_m
+
+        def after(*joints: float, things: tuple[Thing, ...] = setting.things) -> TableState:
+            vector = np.zeros(STATE_SIZE)
+            vector[ROBOT_QPOS : ROBOT_QPOS + 2] = joints
+            return TableState(things, vector)
+
+        start, goal = (0.0, DRAWER_TRAVEL_M) if opened else (0.08, 0.0)
+        assert done(step, after(goal, start))
+        assert not spoils(step, None, after(goal, start))
+        assert not done(step, after(start, goal))
+        assert spoils(step, None, after(start, goal))
+        assert not spoils(step, None, after(start, start))
 
 
 def test_a_turned_drawer_is_held_opened_and_filled_along_its_own_way():

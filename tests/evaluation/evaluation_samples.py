@@ -57,3 +57,14 @@ def imagined(frames: int = 4) -> ImaginedVideo:
     plan = SpatialPlan((PlanRow("reach", (1, -1, 0), 0.11), PlanRow("pull", (0, 0, 1), 0.2)))
     video = np.stack([picture(50 + 20 * index) for index in range(frames)])
     return ImaginedVideo(picture(30), video, plan, "open the door")
+
+
+def chain(seed: int, done: int, task: str = "drawer", void: bool = False) -> EpisodeResult:
+    """Of five tasks in a row the first `done` were done."""
+    return EpisodeResult(
+        case=Case("metaworld-chains", task, seed, "corner"),
+        success=done == 5,
+        steps=60 * (done + 1),
+        metrics={"tasks": 5.0, "tasks_done": float(done)},
+        events=(Event(9, "void", "solved before it began"),) if void else (),
+    )

@@ -4,6 +4,7 @@ from io import StringIO
 
 import numpy as np
 import pytest
+from evaluation_samples import chain
 from rich.console import Console
 
 from kinesight.evaluation.bootstrap import bootstrap_interval
@@ -12,19 +13,8 @@ from kinesight.evaluation.report import write_report
 from kinesight.evaluation.results import Results, read_results, summarize, write_results
 from kinesight.evaluation.statistics import wilson_interval
 from kinesight.types.case import Case
-from kinesight.types.decision import Event
 from kinesight.types.errors import DataError
 from kinesight.types.results import EpisodeResult
-
-
-def chain(seed: int, done: int, task: str = "drawer", void: bool = False) -> EpisodeResult:
-    return EpisodeResult(
-        case=Case("metaworld-chains", task, seed, "corner"),
-        success=done == 5,
-        steps=60 * (done + 1),
-        metrics={"tasks": 5.0, "tasks_done": float(done)},
-        events=(Event(9, "void", "solved before it began"),) if void else (),
-    )
 
 
 def results_of(episodes: list[EpisodeResult], agent: str = "agent") -> Results:

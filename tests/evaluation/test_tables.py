@@ -2,9 +2,10 @@
 
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import pytest
-from evaluation_samples import results
+from evaluation_samples import chain, results
 
 from kinesight.evaluation.tables import ResultTable, to_tables, write_tables
 from kinesight.types.errors import UsageError
@@ -56,3 +57,16 @@ def test_terminal_shows_every_table(tables):
 def test_a_page_needs_a_table(tmp_path):
     with pytest.raises(UsageError, match="one table"):
         write_tables(tmp_path, "Ablations", "", [])
+
+
+def test_chains_are_counted_in_record_page_and_terminal(tmp_path):
+    chains = [chain(seed, done) for seed, done in enumerate((0, 2, 5))]
+    longer = [chain(seed, 5) for seed in range(3)]
+    rows = {name: replace(results(), episodes=tuple(some)) for name, some in (("a", chains), ("b", longer))}
+    table = ResultTable("chains", "Chains", "", {**rows, "c": None})
+    page = write_tables(tmp_path, "Ablations", "", [table]).read_text()
+    record = json.loads((tmp_path / "tables.json").read_text())["chains"]
+    assert [record["chains"][name]["average"] for name in "ab"] == [pytest.approx(7 / 3), 5]
+    assert "Tasks in a row" in page
+    assert "2.33" in page
+    assert [shown.row_count for shown in to_tables([table])] == [3, 2]

@@ -16,12 +16,12 @@ from kinesight.agents.ssm_vla import SsmVlaAgent, SsmVlaAgentConfig
 from kinesight.collection.collect import collect
 from kinesight.data.episodes import EpisodeStore
 from kinesight.data.windows import open_windows
-from kinesight.experiments import catalogue, ssm_vla, taught, training
+from kinesight.experiments import catalogue, ssm_vla_recipes, taught, training
 from kinesight.experiments.evaluation import with_agent
 from kinesight.experiments.recipe import Recipe, Stage
 from kinesight.experiments.rows import rows_of, table_rows
 from kinesight.experiments.runs import Run, create_run, load_stage, open_run, weights_digest
-from kinesight.experiments.ssm_vla import FEATURES, LAM, POLICY, make_agent
+from kinesight.experiments.ssm_vla import FEATURES, LAM, POLICY, PRETRAINING, make_agent
 from kinesight.experiments.systems import SYSTEMS, system_of
 from kinesight.experiments.training import train_run
 from kinesight.nn.checkpoint import load_tensors
@@ -37,7 +37,7 @@ STAGES = (
     Stage(POLICY, replace(model_samples.JOINT, depth=True), TRAINING, teacher=LAM),
 )
 RECIPE = replace(
-    ssm_vla.TINY, name="joint", stages=STAGES, agent=SsmVlaAgentConfig(execute=2, compare_every=4)
+    ssm_vla_recipes.TINY, name="joint", stages=STAGES, agent=SsmVlaAgentConfig(execute=2, compare_every=4)
 )
 
 
@@ -169,7 +169,7 @@ def test_data_without_depth_are_refused_with_what_to_do(run: Run, tmp_path: Path
     )
     with pytest.raises(DataError, match=expected):
         train_run(other, flat)
-    colour = create_run(tmp_path / "colour", ssm_vla.without_depth(RECIPE, "colour", "colour alone"))
+    colour = create_run(tmp_path / "colour", ssm_vla_recipes.without_depth(RECIPE, "colour", "colour alone"))
     colour.take(FEATURES, run.path)
     train_run(colour, flat)
     assert isinstance(make_agent(colour), SsmVlaAgent)
@@ -178,16 +178,16 @@ def test_data_without_depth_are_refused_with_what_to_do(run: Run, tmp_path: Path
 def test_watching_first_then_learning_from_a_few_actions(
     run: Run, seen: EpisodeStore, tmp_path: Path
 ) -> None:
-    recipe = ssm_vla.with_labels(RECIPE, "few", "few labels", 1, pretrained=True)
-    assert [stage.name for stage in recipe.stages] == [FEATURES, LAM, ssm_vla.PRETRAINING, POLICY]
+    recipe = ssm_vla_recipes.with_labels(RECIPE, "few", "few labels", 1, pretrained=True)
+    assert [stage.name for stage in recipe.stages] == [FEATURES, LAM, PRETRAINING, POLICY]
     watched = create_run(tmp_path / "watched", recipe)
     for stage in (FEATURES, LAM):
         watched.take(stage, run.path)
     train_run(watched, seen)
-    before = load_stage(watched, ssm_vla.PRETRAINING).model.state_dict()
+    before = load_stage(watched, PRETRAINING).model.state_dict()
     begun = load_tensors(checkpoint(watched, POLICY, 0) / "model.safetensors")
     assert all(torch.equal(before[name], value) for name, value in begun.items())
-    first = load_tensors(checkpoint(watched, ssm_vla.PRETRAINING, 0) / "model.safetensors")
+    first = load_tensors(checkpoint(watched, PRETRAINING, 0) / "model.safetensors")
     for name, value in before.items():
         if name.startswith("action_head."):
             assert torch.equal(first[name], value), "no action was read"
@@ -235,7 +235,7 @@ def test_recipes_of_before_there_were_systems_are_read(tmp_path: Path) -> None:
 
 def test_variants_of_the_small_recipe_differ_in_one_thing_and_share_its_data() -> None:
     base = catalogue.recipe("ssm-vla-small")
-    variants = [recipe for recipe in ssm_vla.RECIPES if recipe.name.startswith(f"{base.name}-")]
+    variants = [recipe for recipe in ssm_vla_recipes.RECIPES if recipe.name.startswith(f"{base.name}-")]
     assert len(variants) == 9
     for recipe in variants:
         assert (recipe.data, recipe.agent, recipe.evaluation) == (base.data, base.agent, base.evaluation)
@@ -282,9 +282,11 @@ def test_labels_keep_every_other_setting() -> None:
         for recipe in (plain, watched):
             stage = recipe.stage(POLICY)
             assert stage.episodes == episodes
-            assert stage.training == base.stage(POLICY).training
+            assert replace(stage.training, steps=1) == replace(base.stage(POLICY).training, steps=1)
+            steps = [s.training.steps for s in recipe.stages if s.name in (PRETRAINING, POLICY)]
+            assert sum(steps) == base.stage(POLICY).training.steps, "the same work for the policy"
         assert watched.stage(POLICY).model == base.stage(POLICY).model
-        assert not watched.stage(ssm_vla.PRETRAINING).model.actions  # type: ignore[union-attr]
+        assert not watched.stage(PRETRAINING).model.actions  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

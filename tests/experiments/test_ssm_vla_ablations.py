@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from kinesight.experiments import ssm_vla
+from kinesight.experiments import ssm_vla_recipes as recipes
 from kinesight.experiments.ablations import Ablation, Cell, run_ablations, stage_key
+from kinesight.experiments.evaluation import recipe_cases
 from kinesight.experiments.recipe import EvaluationConfig
+from kinesight.experiments.ssm_vla_ablations import ablations
 
 
 def test_stages_are_alike_only_beside_the_same_teacher() -> None:
-    base = ssm_vla.SMALL
-    other = ssm_vla.with_horizons(base, "other", "one key frame", 1)
+    base = recipes.SMALL
+    other = recipes.with_horizons(base, "other", "one key frame", 1)
     assert stage_key(base, base.stage("features")) == stage_key(other, other.stage("features"))
     alone = replace(base.stage("lam"), teacher="")
     assert stage_key(base, base.stage("lam")) != stage_key(base, alone)
@@ -25,9 +27,9 @@ def test_stages_are_alike_only_beside_the_same_teacher() -> None:
 def test_cells_share_features_and_latent_actions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     base = replace(
-        ssm_vla.TINY, evaluation=EvaluationConfig(tasks=("handle-press",), seeds=1, limit=6), data_name="tiny"
+        recipes.TINY, evaluation=EvaluationConfig(tasks=("handle-press",), seeds=1, limit=6), data_name="tiny"
     )
-    causal = ssm_vla.with_policy(base, base.name, base.summary, attention="causal")
+    causal = recipes.with_policy(base, base.name, base.summary, attention="causal")
     table = Ablation("structure", "Parts", "", (Cell("full", base), Cell("causal", causal)))
     out = tmp_path / "out"
     said: list[str] = []
@@ -37,3 +39,15 @@ def test_cells_share_features_and_latent_actions(tmp_path: Path, monkeypatch: py
     (folder,) = (out / "cells").glob("causal-*")
     assert set(json.loads((folder / "run.json").read_text())["taken"]) == {"features", "lam"}
     assert not (folder / "lam").exists()
+
+
+def test_every_part_is_measured_on_single_tasks_and_on_chains_by_the_same_models() -> None:
+    structure, chains, _ = ablations("small")
+    for one, other in zip(structure.cells, chains.cells, strict=True):
+        assert one.name == other.name
+        assert one.folder != other.folder
+        for stage in one.recipe.stages:
+            assert stage_key(one.recipe, stage) == stage_key(other.recipe, other.recipe.stage(stage.name))
+        cases = recipe_cases(other.recipe)
+        assert {(case.env, case.task) for case in cases} == {("metaworld-chains", "drawer")}
+        assert {"drawer-open", "drawer-close"} <= {*other.recipe.data.tasks}

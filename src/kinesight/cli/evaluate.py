@@ -71,11 +71,11 @@ def evaluate(
     opened = with_agent(open_run(run), assignments, planner, judge, chat)
     if opened.recipe != open_run(run).recipe and out is None:
         raise UsageError("results with other settings of the agent need a folder of their own: --out DIR")
-    where = env or opened.recipe.data.env
+    where = env or opened.recipe.measured_in
     if tasks:
         chosen_tasks = envs.task_set(where, tasks)
     else:
-        chosen_tasks = () if where == opened.recipe.data.env else known_tasks(opened, where)
+        chosen_tasks = () if where == opened.recipe.measured_in else known_tasks(opened, where)
     cases = recipe_cases(
         opened.recipe,
         chosen_tasks,

@@ -93,6 +93,12 @@ class Draw:
             if other.name not in set(but)
         )
 
+    def clear(self, disc: Disc) -> bool:
+        """Whether a disc meets neither a thing nor what is kept free."""
+        x, y, radius_m = disc
+        taken = [(thing.x, thing.y, thing.radius_m) for thing in self.things]
+        return all(hypot(x - at_x, y - at_y) > radius_m + r for at_x, at_y, r in (*taken, *self._free))
+
     def clutter(self, count: int, target: Thing | None = None) -> None:
         """Distractors of seen colours and shapes; in split similar-distractors near doubles of the target."""
         for index in range(count):

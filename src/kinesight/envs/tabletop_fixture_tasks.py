@@ -5,7 +5,7 @@ Each fills a `Draw` with things and returns its steps and the words of its sente
 
 from math import cos, sin
 
-from kinesight.envs.tabletop_draw import Draw, Drawn, Rejected
+from kinesight.envs.tabletop_draw import TRIES, Draw, Drawn, Rejected
 from kinesight.envs.tabletop_language import DIGIT_WORDS, ORDER_WORDS, describe, listed
 from kinesight.envs.tabletop_layout import Thing
 from kinesight.envs.tabletop_object_tasks import named_item, target
@@ -62,32 +62,51 @@ def press_sum(d: Draw) -> Drawn:
     return (Press(button.name, text),), words
 
 
-def _drawer(d: Draw, opened: float) -> Thing:
-    """The cabinet, turned to any side but the robot's, and the ground before it kept free."""
+def _drawer(d: Draw, opened: float, colour: str = "", side: str = "") -> Thing:
+    """A cabinet, turned to any side but the robot's, and the ground before it kept free.
+
+    With a colour it is called by it.
+    """
     handle_x, handle_y, yaw = (
         float(d.generator.uniform(*bounds)) for bounds in (HANDLE_X, HANDLE_AT_Y, DRAWER_YAW_RAD)
     )
     x, y = handle_x + HALF_OPEN_M * sin(yaw), handle_y - HALF_OPEN_M * cos(yaw)
     if not (DRAWER_X[0] < x < DRAWER_X[1] and DRAWER_Y[0] < y < DRAWER_Y[1]):
         raise Rejected("the cabinet does not stand on the table")
-    if d.choice in DRAWER_SIDES and (x if d.choice == "left" else -x) < ASIDE_M:
-        raise Rejected(f"the cabinet does not stand on the {d.choice}")
-    drawer = Thing("drawer", "drawer", d.pick(SEEN_COLOURS), x=x, y=y, yaw=yaw, opened=opened)
-    for distance_m, radius_m in GROUND:
-        d.keep_free((x - distance_m * sin(yaw), y + distance_m * cos(yaw), radius_m))
+    if side and (x if side == "left" else -x) < ASIDE_M:
+        raise Rejected(f"the cabinet does not stand on the {side}")
+    name = f"{colour} drawer" if colour else "drawer"
+    drawer = Thing(name, "drawer", colour or d.pick(SEEN_COLOURS), x=x, y=y, yaw=yaw, opened=opened)
+    ground = [(x - far * sin(yaw), y + far * cos(yaw), radius) for far, radius in GROUND]
+    if not all(d.clear(disc) for disc in ((x, y, drawer.radius_m), *ground)):
+        raise Rejected("two cabinets stand in each other's way")
+    d.keep_free(*ground)
     return d.put(drawer)
 
 
+def _two_drawers(d: Draw, opened_m: tuple[float, float]) -> Thing:
+    """The one that the sentence names; another, of another colour, has to stay as it is."""
+    colour = d.colour()
+    named = _drawer(d, float(d.generator.uniform(*opened_m)), colour, d.choice)
+    other = d.pick(SEEN_COLOURS, (colour,))
+    for _ in range(TRIES):
+        try:
+            _drawer(d, float(d.generator.uniform(*opened_m)), other)
+        except Rejected:
+            continue
+        d.clutter(4)
+        return named
+    raise Rejected("no room for another cabinet")
+
+
 def open_drawer(d: Draw) -> Drawn:
-    drawer = _drawer(d, float(d.generator.uniform(0.0, 0.03)))
-    d.clutter(5)
-    return (Slide(drawer.name, True, "open the drawer"),), {}
+    drawer = _two_drawers(d, (0.0, 0.03))
+    return (Slide(drawer.name, True, f"open the {drawer.name}"),), {"place": f"the {drawer.name}"}
 
 
 def close_drawer(d: Draw) -> Drawn:
-    drawer = _drawer(d, float(d.generator.uniform(0.04, 0.12)))
-    d.clutter(5)
-    return (Slide(drawer.name, False, "close the drawer"),), {}
+    drawer = _two_drawers(d, (0.04, 0.12))
+    return (Slide(drawer.name, False, f"close the {drawer.name}"),), {"place": f"the {drawer.name}"}
 
 
 FITS_DRAWER = ("cube", "brick", "cylinder", "ball", "hexagon", "star", "cross")
@@ -95,7 +114,7 @@ FITS_DRAWER = ("cube", "brick", "cylinder", "ball", "hexagon", "star", "cross")
 
 def put_in_drawer(d: Draw) -> Drawn:
     """Open, put in, close; two objects in the long form."""
-    drawer = _drawer(d, 0.0)
+    drawer = _drawer(d, 0.0, side=d.choice)
     shapes = tuple(s for s in d.split.shapes if s in FITS_DRAWER)
     items = [
         d.add(d.thing(d.pick(shapes), d.colour()), gripped=True, target=True) for _ in range(1 + d.split.long)

@@ -118,8 +118,8 @@ def _guess(step: Step, other: Callable[[str], str], setting: Setting, generator:
         case Screw(item, thread):
             item, thread = other(item), other(thread)
             return Screw(item, thread, f"screw the {item} onto the {thread}")
-        case Slide():
-            return step
+        case Slide(drawer, opened):
+            return Slide(other(drawer), opened, f"{'open' if opened else 'close'} the {other(drawer)}")
 
 
 def _thing(setting: Setting, name: str) -> Thing:

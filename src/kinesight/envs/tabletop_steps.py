@@ -1,10 +1,10 @@
 """The steps that tasks are made of, and when each is done.
 
 A step is plain data with a sentence; `done` reads a state. Steps count in their order, and what a step has
-put somewhere must still be there at the end. A wrong press spoils the episode.
+put somewhere must still be there at the end. A wrong button or drawer spoils the episode.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -137,6 +137,9 @@ def spoils(step: Step, before: Step | None, state: TableState) -> bool:
         allowed = {step.button} | ({before.button} if isinstance(before, Press) else set())  # is still down
         buttons = {thing.name for thing in state.things if thing.kind == "button"}
         return any(state.joint(name) > PRESSED_M for name in buttons - allowed)
+    if isinstance(step, Slide):
+        drawers = {thing.name for thing in state.things if thing.kind == "drawer"}
+        return any(done(replace(step, drawer=name), state) for name in drawers - {step.drawer})
     return False
 
 

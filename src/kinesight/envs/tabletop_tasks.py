@@ -95,7 +95,7 @@ _GRIPPED = (
 )  # fmt: skip
 _PUSHED = ("push", "pull")
 _SCREWED = ("close-jar", "screw-bulb")
-_UNCOLOURED = ("open-drawer", "close-drawer", "put-groceries", "sort-groceries")
+_UNCOLOURED = ("put-groceries", "sort-groceries")
 SPLIT_TASKS: dict[str, tuple[str, ...]] = {
     "unseen-colours": tuple(task for task in TASKS if task not in _UNCOLOURED),
     "unseen-objects": (*_GRIPPED, *_PUSHED),

@@ -327,6 +327,13 @@ class ChainRow:
     chains: Chains
 
 
+def compared_chains(rows: Mapping[str, Results]) -> tuple[ChainRow, ...]:
+    """One line a row, the first as the one that the others are compared with; nothing without chains."""
+    found = {name: results.chains for name, results in rows.items()}
+    known = {name: chains for name, chains in found.items() if chains is not None}
+    return tuple(ChainRow(name, index == 0, chains) for index, (name, chains) in enumerate(known.items()))
+
+
 def chain_rows(main: Results, rows: Mapping[str, Results]) -> tuple[ChainRow, ...]:
     """The agent, under it its families where there are several, then the controls; nothing without chains."""
     shown: list[ChainRow] = []

@@ -144,18 +144,19 @@ def summarize(results: Results) -> Summary:
     """Count, rate and interval over all episodes and by task."""
     total = results.success
     per_task = {task: _summarize_task(results.of_task(task)) for task in results.tasks}
-    return Summary(total.episodes, total.rate, _limits(total), per_task, _summarize_chains(results.chains))
+    return Summary(total.episodes, total.rate, _limits(total), per_task, summarize_chains(results.chains))
 
 
 def _summarize_task(episodes: Sequence[EpisodeResult]) -> TaskSummary:
     success = proportion(episode.success for episode in episodes)
     steps = [episode.steps for episode in episodes if episode.success]
     mean_steps = sum(steps) / len(steps) if steps else None
-    chains = _summarize_chains(chains_of(episodes))
+    chains = summarize_chains(chains_of(episodes))
     return TaskSummary(success.episodes, success.rate, _limits(success), mean_steps, chains)
 
 
-def _summarize_chains(chains: Chains | None) -> ChainSummary | None:
+def summarize_chains(chains: Chains | None) -> ChainSummary | None:
+    """As `results.json` has it."""
     if chains is None:
         return None
     return ChainSummary(

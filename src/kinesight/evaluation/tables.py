@@ -13,10 +13,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from kinesight.evaluation import charts, page
+from kinesight.evaluation.chains import chain_table
 from kinesight.evaluation.compare import compare, to_json, to_table
-from kinesight.evaluation.results import Results
+from kinesight.evaluation.results import Results, summarize_chains
 from kinesight.types.errors import UsageError
 from kinesight.types.files import write_atomic
+from kinesight.types.serial import to_jsonable
 
 PAGE, RECORD = "report.html", "tables.json"
 
@@ -77,6 +79,9 @@ def record_of(table: ResultTable) -> dict[str, Any]:
                 "wilson_95": [interval.low, interval.high],
             }
         ]
+    chains = {name: summarize_chains(results.chains) for name, results in rows.items()}
+    if any(chains.values()):
+        record["chains"] = to_jsonable(chains)
     return record
 
 
@@ -91,6 +96,7 @@ def _shown(table: ResultTable) -> dict[str, Any]:
         "success": next(iter(rows.values())).success if rows else None,
         "comparison": compared,
         "matrix": page.matrix_of(rows) if rows else None,
+        "chains": page.compared_chains(rows),
         "chart": success_chart(table) if rows else None,
         "missing": table.missing,
     }
@@ -133,4 +139,7 @@ def to_tables(tables: Sequence[ResultTable]) -> list[Table]:
         for name in table.missing:
             drawn.add_row(escape(name), "not run")
         shown.append(drawn)
+        chains = {name: results.chains for name, results in rows.items()}
+        if any(chains.values()):
+            shown.append(chain_table(chains))
     return shown

@@ -17,7 +17,7 @@ from pathlib import Path
 from kinesight.evaluation.provenance import hardware, versions
 from kinesight.evaluation.results import Results, read_results
 from kinesight.evaluation.tables import ResultTable, write_tables
-from kinesight.experiments.evaluation import Announce, recipe_cases, run_row
+from kinesight.experiments.evaluation import Announce, recipe_cases, run_row, step_limit
 from kinesight.experiments.recipe import Recipe, Stage
 from kinesight.experiments.runs import create_run, open_run
 from kinesight.experiments.training import processes, run_data, train_run
@@ -118,7 +118,7 @@ def run_cell(
         store = run_data(run, command=command)
     train_run(run, store)
     cases = recipe_cases(cell.recipe)
-    limit = cell.recipe.evaluation.limit
+    limit = step_limit(cell.recipe, cases[0].env)
     announce(f"{cell.name}: {len(cases)} episodes")
     with run.phase("evaluate"):
         return run_row(run, cell.row, cases, results_folder(folder), workers or processes(), limit, command)

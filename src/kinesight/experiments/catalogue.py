@@ -8,8 +8,8 @@ from kinesight.experiments import (
     spatial_policy_ablations,
     spatial_policy_recipes,
     spatial_policy_tabletop,
-    ssm_vla,
     ssm_vla_ablations,
+    ssm_vla_recipes,
 )
 from kinesight.experiments.ablations import Ablation
 from kinesight.experiments.recipe import Recipe
@@ -24,7 +24,7 @@ RECIPES: dict[str, Recipe] = {
         judged.TINY,
         *spatial_policy_recipes.RECIPES,
         *spatial_policy_tabletop.RECIPES,
-        *ssm_vla.RECIPES,
+        *ssm_vla_recipes.RECIPES,
     )
 }
 

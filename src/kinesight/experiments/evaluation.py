@@ -44,7 +44,8 @@ def recipe_cases(
 
     In another environment than the recipe's the tasks must be given.
     """
-    plan, env = recipe.evaluation, env or recipe.data.env
+    plan = recipe.evaluation
+    env = env or recipe.measured_in
     if split:
         lookup(f"{env} split", split, dict.fromkeys(envs.splits(env)))
     for camera in cameras:

@@ -62,6 +62,8 @@ class EvaluationConfig:
     start: str = "shifted"
     split: str = ""
     """From what the cases are drawn; "" is what training shows."""
+    env: str = ""
+    """Another environment than the data's, such as one with several tasks in a row; "" for the same."""
     limit: int = 500
     """Steps of an episode."""
     avdc: AvdcConfig = field(default_factory=AvdcConfig)
@@ -107,6 +109,11 @@ class Recipe:
             if stage.name == name:
                 return stage
         raise UnknownName("stage", name, [stage.name for stage in self.stages])
+
+    @property
+    def measured_in(self) -> str:
+        """The environment of the cases."""
+        return self.evaluation.env or self.data.env
 
 
 def loop_settings(recipe: Recipe) -> SpatialPolicyConfig:

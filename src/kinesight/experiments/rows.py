@@ -74,7 +74,7 @@ def rows_of(recipe: Recipe, env: str = "", tasks: Iterable[str] = ()) -> tuple[s
     counterpart.
     """
     own = system_of(recipe).rows
-    entry = lookup("environment", env or recipe.data.env, envs.ENVIRONMENTS)
+    entry = lookup("environment", env or recipe.measured_in, envs.ENVIRONMENTS)
     lacking = {
         "guessing expert": entry.guessing is None,
         "other instruction": entry.misled is None and len(demonstrated(recipe)) < 2,
@@ -107,7 +107,7 @@ def build_row(run: Run, row: str, expert_data: Path | None, env: str = "") -> Ag
     chosen = ROWS[row]
     if chosen.follower != "own":
         return make_avdc(run, chosen.follower == "avdc-replan", expert_data)
-    entry = lookup("environment", env or run.recipe.data.env, envs.ENVIRONMENTS)
+    entry = lookup("environment", env or run.recipe.measured_in, envs.ENVIRONMENTS)
     if chosen.goals is not None:
         agent = system_of(run.recipe).make_agent(run, chosen.goals, expert_data)
         if chosen.told == "nothing":

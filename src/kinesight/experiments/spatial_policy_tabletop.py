@@ -33,7 +33,7 @@ TABLETOP = Recipe(
             IMAGINER,
             VideoDiffusionConfig(batch_size=4, patch=4, base=32, depth=2, features=128),
             TrainingConfig(
-                steps=400,
+                steps=800,
                 learning_rate=1e-3,
                 warmup=50,
                 betas=(0.9, 0.99),
@@ -58,7 +58,7 @@ TABLETOP = Recipe(
                 steps=5,
             ),
             TrainingConfig(
-                steps=1300,
+                steps=4000,
                 learning_rate=1e-3,
                 warmup=50,
                 ema=0.995,

@@ -27,6 +27,7 @@ from kinesight.nn.perceptual import Perceptual
 from kinesight.nn.pictures import draw_shifts, metres, resized, shifted
 from kinesight.nn.quantiser import Quantiser, perplexity
 from kinesight.nn.rgbd import FrameHead, Frames, colour_error, depth_error, moving, moving_error, pasted
+from kinesight.nn.standardise import Standardise
 from kinesight.nn.transformer import Block, SpaceTimeBlock, learned
 from kinesight.nn.vit import VitConfig, as_patches, patch_grid
 from kinesight.types.arrays import Depth, Image, Video
@@ -143,6 +144,7 @@ class LatentActions(nn.Module):
         self.queries = learned(config.frames + 1, config.tokens, d)
         self.encoder = nn.ModuleList(SpaceTimeBlock(d, config.heads) for _ in range(config.encoder_blocks))
         self.down = nn.Sequential(nn.LayerNorm(d), nn.Linear(d, config.code_features))
+        self.spread = Standardise(config.tokens, config.code_features)
         self.quantiser = Quantiser(config.codes, config.code_features)
 
         grid = patch_grid(self.size, config.patch)
@@ -191,7 +193,7 @@ class LatentActions(nn.Module):
         depth_mm = None if batch.depth_mm is None else shifted(batch.depth_mm.to(torch.int32), moves)
         rgb, depth_m = self._pictures(shifted(batch.rgb, moves), depth_mm)
         inside = batch.valid[:, 1:]
-        vectors = self._encode(self._features(rgb))
+        vectors = self.spread(self._encode(self._features(rgb)).float(), inside)
         quantised = self.quantiser(
             rearrange(vectors, "b t n e -> (b t) n e"),
             repeat(inside, "b t -> (b t) n", n=self.config.tokens),
@@ -216,7 +218,7 @@ class LatentActions(nn.Module):
         return colours, metres(depth_mm, self.size) if self.config.depth and depth_mm is not None else None
 
     def _encode(self, features: Float[Tensor, "b t n d"]) -> Float[Tensor, "b k m e"]:
-        """Eq. 1: vectors of the later frames' codes, before they are looked up."""
+        """Eq. 1: vectors of the later frames' codes, before they are spread out and looked up."""
         frames = features.shape[1]
         x = self.inputs(features) + self.place
         queries = self.queries[:frames].to(x.dtype).expand(len(x), -1, -1, -1)
@@ -266,7 +268,8 @@ class LatentActions(nn.Module):
     def codes(self, seen: Float[Tensor, "b t n d"]) -> Int[Tensor, "b k m"]:
         """Codes of the later frames, from the features of the present frame and up to N later ones."""
         with torch.autocast(seen.device.type, enabled=False):
-            return self.quantiser.nearest(nn.functional.normalize(self._encode(seen).float(), dim=-1))
+            vectors = self.spread(self._encode(seen).float())
+            return self.quantiser.nearest(nn.functional.normalize(vectors, dim=-1))
 
     @torch.inference_mode()
     def decode(

@@ -21,12 +21,12 @@ from jaxtyping import Float, UInt8
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from kinesight.data.windows import CAMERA, from_observations
+from kinesight.data.windows import from_observations
 from kinesight.interfaces.model import Stream, Windows
 from kinesight.language.words import Vocabulary
 from kinesight.models.latent_actions import LatentActions
 from kinesight.models.latent_codes import PAST_THE_END
-from kinesight.models.ssm_vla_batch import SsmVlaBatch, randomly_shifted
+from kinesight.models.ssm_vla_batch import SsmVlaBatch, main_cameras, policy_windows, randomly_shifted
 from kinesight.nn.conditions import WordEncoder
 from kinesight.nn.encoders import CnnTokens
 from kinesight.nn.flow_head import FlowHead
@@ -42,7 +42,6 @@ from kinesight.types.facts import DataFacts
 from kinesight.types.observation import Observation, ViewRequest
 from kinesight.types.prediction import Prediction
 from kinesight.types.video import ImaginedVideo
-from kinesight.types.windows import Offsets, Take, WindowSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +127,15 @@ class SsmVla(nn.Module):
         super().__init__()
         self.config, self.facts = config, facts
         self.size = (config.size, config.size) if config.size else facts.image_size
-        cameras = _main_cameras(config, facts)
-        self.streams = {"policy": Stream(config.source, _windows(config), config.batch_size, cameras=cameras)}
-        self.spec = self.streams["policy"].windows
+        cameras = main_cameras(config.second_view, facts)
+        self.spec = policy_windows(
+            _past(config),
+            config.second_view,
+            (config.ahead, config.depth) if config.imagine else None,
+            config.frames > 0,
+            config.horizon if config.actions else 0,
+        )
+        self.streams = {"policy": Stream(config.source, self.spec, config.batch_size, cameras=cameras)}
         self.loss_weights: Mapping[str, float] = _weights(config)
         self.vocabulary = Vocabulary(facts.words)
         d = config.features
@@ -332,22 +337,6 @@ def _past(config: SsmVlaConfig) -> tuple[int, ...]:
     return tuple(-config.stride * back for back in reversed(range(config.history)))
 
 
-def _windows(config: SsmVlaConfig) -> WindowSpec:
-    past, now, ahead = Offsets(_past(config)), Offsets((0,)), Offsets((config.ahead,))
-    takes = {"rgb": Take(f"rgb.{CAMERA}", past), "proprio": Take("proprio", past)}
-    if config.second_view:
-        takes["second"] = Take(f"rgb.{config.second_view}", past)
-    if config.imagine:
-        takes["next_rgb"] = Take(f"rgb.{CAMERA}", ahead)
-    if config.imagine and config.depth:
-        takes["next_depth_mm"] = Take(f"depth_mm.{CAMERA}", ahead)
-    if config.frames:
-        takes["codes"] = Take(f"codes.{CAMERA}", now)
-    if config.actions:
-        takes["action"] = Take("action", Offsets(tuple(range(config.horizon))))
-    return WindowSpec(takes)
-
-
 def _weights(config: SsmVlaConfig) -> dict[str, float]:
     vision, depth = config.vision_weight, config.vision_weight * config.depth_weight
     return {
@@ -356,15 +345,3 @@ def _weights(config: SsmVlaConfig) -> dict[str, float]:
         **({"latent": config.latent_weight} if config.frames else {}),
         **({"action": 1.0} if config.actions else {}),
     }
-
-
-def _main_cameras(config: SsmVlaConfig, facts: DataFacts) -> tuple[str, ...]:
-    """Those that the first view is drawn from."""
-    if not config.second_view:
-        return facts.cameras
-    if config.second_view not in facts.cameras or len(facts.cameras) < 2:
-        raise UsageError(
-            f"second_view is {config.second_view!r}, the data show {', '.join(facts.cameras)}; record it "
-            'beside another camera, or go without it: second_view=""'
-        )
-    return tuple(camera for camera in facts.cameras if camera != config.second_view)

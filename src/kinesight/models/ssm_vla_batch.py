@@ -1,4 +1,4 @@
-"""What SSM-VLA is given: past frames and words, and in training what comes next."""
+"""What SSM-VLA is given: past frames and words, and in training what comes next; how it is read from data."""
 
 from dataclasses import dataclass, replace
 
@@ -6,7 +6,11 @@ import torch
 from jaxtyping import Bool, Float, Int, Integer, UInt8
 from torch import Generator, Tensor
 
+from kinesight.data.windows import CAMERA
 from kinesight.nn.pictures import draw_shifts, shifted
+from kinesight.types.errors import UsageError
+from kinesight.types.facts import DataFacts
+from kinesight.types.windows import Offsets, Take, WindowSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +45,43 @@ def randomly_shifted(batch: SsmVlaBatch, most: int, generator: Generator) -> Ssm
         next_rgb=None if batch.next_rgb is None else shifted(batch.next_rgb, moves),
         next_depth_mm=None if depth_mm is None else shifted(depth_mm.to(torch.int32), moves),
     )
+
+
+def policy_windows(
+    past: tuple[int, ...], second_view: str, imagined: tuple[int, bool] | None, codes: bool, horizon: int
+) -> WindowSpec:
+    """What an example is made of.
+
+    Args:
+        past: frames that are looked at, in steps from the present one.
+        second_view: another camera that is looked at in all of them, or "".
+        imagined: steps to the next frame, and whether its depth is wanted; None without a next frame.
+        codes: whether the latent plan is learned.
+        horizon: actions that are learned, 0 for none.
+    """
+    now = Offsets((0,))
+    takes = {"rgb": Take(f"rgb.{CAMERA}", Offsets(past)), "proprio": Take("proprio", Offsets(past))}
+    if second_view:
+        takes["second"] = Take(f"rgb.{second_view}", Offsets(past))
+    if imagined is not None:
+        steps, depth = imagined
+        takes["next_rgb"] = Take(f"rgb.{CAMERA}", Offsets((steps,)))
+        if depth:
+            takes["next_depth_mm"] = Take(f"depth_mm.{CAMERA}", Offsets((steps,)))
+    if codes:
+        takes["codes"] = Take(f"codes.{CAMERA}", now)
+    if horizon:
+        takes["action"] = Take("action", Offsets(tuple(range(horizon))))
+    return WindowSpec(takes)
+
+
+def main_cameras(second_view: str, facts: DataFacts) -> tuple[str, ...]:
+    """Those that the first view is drawn from."""
+    if not second_view:
+        return facts.cameras
+    if second_view not in facts.cameras or len(facts.cameras) < 2:
+        raise UsageError(
+            f"second_view is {second_view!r}, the data show {', '.join(facts.cameras)}; record it "
+            'beside another camera, or go without it: second_view=""'
+        )
+    return tuple(camera for camera in facts.cameras if camera != second_view)

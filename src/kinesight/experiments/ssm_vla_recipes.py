@@ -1,0 +1,316 @@
+"""Recipes of SSM-VLA: two cores, its variants, GPU size, one for tests.
+
+Features, latent actions and policy are stages of one recipe: each is the frozen teacher of the next. Variants
+of a recipe differ from it in one thing each, share its data, and take what is alike from its run
+(`kinesight train --init`).
+"""
+
+from dataclasses import replace
+
+from kinesight.agents.ssm_vla import SsmVlaAgentConfig
+from kinesight.collection.collect import CollectionConfig
+from kinesight.experiments.recipe import EvaluationConfig, Recipe, Stage
+from kinesight.experiments.ssm_vla import FEATURES, LAM, POLICY, PRETRAINING
+from kinesight.models.latent_actions import LatentActionsConfig
+from kinesight.models.masked_autoencoder import MaskedAutoencoderConfig
+from kinesight.models.ssm_vla import SsmVlaConfig
+from kinesight.nn.vit import VitConfig
+from kinesight.training.config import TrainingConfig
+
+TASKS = ("door-open", "door-close", "handle-press", "button-press-topdown", "faucet-open", "drawer-open")
+"""Measured one by one. What is learned has one more, so that chains of drawers are in reach."""
+
+
+def with_policy(base: Recipe, name: str, summary: str, **settings: object) -> Recipe:
+    """The base with other settings of its policy; without latent actions it needs no LAM."""
+    stage = base.stage(POLICY)
+    model = replace(stage.model, **settings)  # type: ignore[arg-type]
+    assert isinstance(model, SsmVlaConfig), "the policy of an SSM-VLA recipe"
+    stages = tuple(stage if other.name == POLICY else other for other in base.stages)
+    changed = replace(stage, model=model, teacher=stage.teacher if model.frames else "")
+    kept = stages if model.frames else ()
+    return replace(
+        base,
+        name=name,
+        summary=summary,
+        stages=(*(other for other in kept if other.name != POLICY), changed),
+        data_name=base.data_name or base.name,
+    )
+
+
+def with_horizons(base: Recipe, name: str, summary: str, frames: int) -> Recipe:
+    """The base with latent actions of so many key frames, in the LAM and in the policy."""
+
+    def changed(stage: Stage) -> Stage:
+        if isinstance(stage.model, LatentActionsConfig | SsmVlaConfig):
+            return replace(stage, model=replace(stage.model, frames=frames))
+        return stage
+
+    stages = tuple(map(changed, base.stages))
+    return replace(base, name=name, summary=summary, stages=stages, data_name=base.data_name or base.name)
+
+
+def without_depth(base: Recipe, name: str, summary: str) -> Recipe:
+    """The base with no depth in the LAM and the policy; the data are the same."""
+
+    def changed(stage: Stage) -> Stage:
+        if isinstance(stage.model, LatentActionsConfig | SsmVlaConfig):
+            return replace(stage, model=replace(stage.model, depth=False))
+        return stage
+
+    stages = tuple(map(changed, base.stages))
+    return replace(base, name=name, summary=summary, stages=stages, data_name=base.data_name or base.name)
+
+
+def with_labels(base: Recipe, name: str, summary: str, episodes: int, pretrained: bool) -> Recipe:
+    """Only so many demonstrations of each task have actions; all of them may be watched as video.
+
+    With pre-training the policy spends half of its steps on frames and codes of the whole video, the rest on
+    everything, actions included, of the labelled ones; without it, all of them on the labelled ones, and
+    there is no LAM.
+    """
+    policy = base.stage(POLICY)
+    assert isinstance(policy.model, SsmVlaConfig), "the policy of an SSM-VLA recipe"
+    if not pretrained:
+        alone = with_policy(base, name, summary, frames=0)
+        return replace(alone, stages=(replace(alone.stage(POLICY), episodes=episodes),))
+    half = replace(policy.training, steps=policy.training.steps // 2)
+    watching = replace(policy, name=PRETRAINING, model=replace(policy.model, actions=False), training=half)
+    acting = replace(policy, needs=PRETRAINING, episodes=episodes, training=half)
+    stages = (*(stage for stage in base.stages if stage.name != POLICY), watching, acting)
+    return replace(base, name=name, summary=summary, stages=stages, data_name=base.data_name or base.name)
+
+
+SMALL = Recipe(
+    name="ssm-vla-small",
+    summary="SSM-VLA on six Meta-World tasks, for two cores",
+    data=CollectionConfig(
+        env="metaworld",
+        tasks=(*TASKS, "drawer-close"),
+        episodes=40,
+        cameras=("corner",),
+        height=96,
+        width=96,
+        depth=True,
+        scene=False,
+        starts=("standard", "shifted", "shifted"),
+        hold_steps=3,
+    ),
+    stages=(
+        Stage(
+            FEATURES,
+            MaskedAutoencoderConfig(),
+            TrainingConfig(
+                steps=1200,
+                learning_rate=1e-3,
+                weight_decay=0.05,
+                betas=(0.9, 0.95),
+                warmup=60,
+                ema=0.995,
+                precision="auto",
+                save_every=200,
+            ),
+        ),
+        Stage(
+            LAM,
+            LatentActionsConfig(encoder_blocks=2, decoder_blocks=2),
+            TrainingConfig(
+                steps=1200,
+                learning_rate=5e-4,
+                weight_decay=1e-5,
+                betas=(0.9, 0.99),
+                warmup=60,
+                ema=0.995,
+                precision="auto",
+                save_every=200,
+            ),
+            teacher=FEATURES,
+        ),
+        Stage(
+            POLICY,
+            SsmVlaConfig(blocks=4, width=24),
+            TrainingConfig(
+                steps=1800,
+                learning_rate=5e-4,
+                weight_decay=1e-4,
+                betas=(0.9, 0.99),
+                warmup=90,
+                ema=0.998,
+                precision="auto",
+                save_every=200,
+            ),
+            teacher=LAM,
+        ),
+    ),
+    agent=SsmVlaAgentConfig(),
+    evaluation=EvaluationConfig(tasks=TASKS),
+)
+
+SMALL_PLAIN = with_policy(
+    SMALL, "ssm-vla-small-plain", "the same transformer and head, no next frame, no latent plan",
+    frames=0, imagine=False,
+)  # fmt: skip
+SMALL_ONE_FRAME = with_horizons(SMALL, "ssm-vla-small-one-frame", "latent actions of one key frame", 1)
+SMALL_WITHOUT_LAM = with_policy(
+    SMALL, "ssm-vla-small-without-lam", "next frame, but no latent plan", frames=0
+)
+SMALL_CAUSAL = with_policy(
+    SMALL, "ssm-vla-small-causal", "plain causal attention over all tokens", attention="causal"
+)
+SMALL_WITHOUT_DEPTH = without_depth(SMALL, "ssm-vla-small-without-depth", "colour alone is predicted")
+LABELLED = tuple(
+    with_labels(
+        SMALL,
+        f"ssm-vla-small-{episodes}-labels" + ("-pretrained" if pretrained else ""),
+        f"{episodes} demonstrations of a task have actions; "
+        + ("latent plans and frames of all video first" if pretrained else "nothing else is known"),
+        episodes,
+        pretrained,
+    )
+    for episodes in (5, 25)
+    for pretrained in (False, True)
+)
+
+_LONG = TrainingConfig(betas=(0.9, 0.999), final_fraction=0.0, precision="auto", save_every=1000)
+
+FULL = Recipe(
+    name="ssm-vla",
+    summary="the sizes of the paper and its nearest public relatives; a GPU",
+    data=replace(SMALL.data, episodes=60, height=128, width=128),
+    stages=(
+        Stage(
+            FEATURES,
+            MaskedAutoencoderConfig(
+                batch_size=256,
+                size=112,
+                vit=VitConfig(patch=14, features=384, blocks=12, heads=6),
+                features=192,
+                blocks=4,
+                heads=6,
+            ),
+            replace(
+                _LONG, steps=40_000, learning_rate=6e-4, weight_decay=0.05, betas=(0.9, 0.95), warmup=2000
+            ),
+        ),
+        Stage(
+            LAM,
+            LatentActionsConfig(
+                batch_size=256,
+                size=112,
+                vit=VitConfig(patch=14, features=384, blocks=12, heads=6),
+                features=768,
+                heads=12,
+                encoder_blocks=12,
+                decoder_blocks=12,
+                patch=14,
+                code_features=32,
+            ),
+            replace(_LONG, steps=20_000, learning_rate=1e-4, weight_decay=1e-5, warmup=1000),
+            teacher=FEATURES,
+        ),
+        Stage(
+            POLICY,
+            SsmVlaConfig(
+                batch_size=64,
+                history=10,
+                stride=1,
+                size=112,
+                patch=14,
+                features=384,
+                blocks=24,
+                heads=12,
+                head_features=768,
+                head_blocks=12,
+                horizon=10,
+            ),
+            replace(_LONG, steps=60_000, learning_rate=1e-3, weight_decay=1e-4, warmup=3000),
+            teacher=LAM,
+        ),
+    ),
+    agent=SsmVlaAgentConfig(execute=5),
+    evaluation=EvaluationConfig(tasks=TASKS),
+)
+
+TINY = Recipe(
+    name="ssm-vla-tiny",
+    summary="SSM-VLA at a size for tests: runs in seconds, learns next to nothing",
+    data=CollectionConfig(
+        env="metaworld",
+        tasks=("handle-press",),
+        episodes=2,
+        cameras=("corner",),
+        height=32,
+        width=32,
+        depth=True,
+        scene=False,
+    ),
+    stages=(
+        Stage(
+            FEATURES,
+            MaskedAutoencoderConfig(
+                batch_size=4,
+                size=32,
+                vit=VitConfig(features=16, blocks=1, heads=2),
+                features=16,
+                heads=2,
+            ),
+            TrainingConfig(steps=4, warmup=1, log_every=1, save_every=2),
+        ),
+        Stage(
+            LAM,
+            LatentActionsConfig(
+                batch_size=4,
+                frames=2,
+                gap=2,
+                tokens=2,
+                codes=8,
+                code_features=4,
+                size=32,
+                vit=VitConfig(features=16, blocks=1, heads=2),
+                features=16,
+                heads=2,
+                encoder_blocks=1,
+                decoder_blocks=1,
+            ),
+            TrainingConfig(steps=4, warmup=1, log_every=1, save_every=2),
+            teacher=FEATURES,
+        ),
+        Stage(
+            POLICY,
+            SsmVlaConfig(
+                batch_size=4,
+                stride=2,
+                ahead=2,
+                size=32,
+                frames=2,
+                tokens=2,
+                codes=8,
+                grid=2,
+                features=16,
+                blocks=2,
+                heads=2,
+                head_features=16,
+                head_blocks=1,
+                noise_draws=1,
+                steps=2,
+                queries=1,
+            ),
+            TrainingConfig(steps=4, warmup=1, log_every=1, save_every=2),
+            teacher=LAM,
+        ),
+    ),
+    agent=SsmVlaAgentConfig(compare_every=8),
+    evaluation=EvaluationConfig(tasks=("handle-press",), seeds=2, limit=24),
+)
+
+RECIPES = (
+    SMALL,
+    SMALL_PLAIN,
+    SMALL_ONE_FRAME,
+    SMALL_WITHOUT_LAM,
+    SMALL_CAUSAL,
+    SMALL_WITHOUT_DEPTH,
+    *LABELLED,
+    FULL,
+    TINY,
+)
