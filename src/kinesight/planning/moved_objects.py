@@ -58,6 +58,8 @@ class MovedConfig:
     """What comes nearer by more has come in front."""
     arm_gap_m: float = 0.04
     """Distance up to which a piece belongs to the arm that holds the hand."""
+    arm_pixels: int = 30
+    """Of a piece from which its own early motion is believed: smaller ones are found beside their place."""
     first_change: float = 0.003
     """Share of the picture's pixels that make up a change."""
     highest_foot_m: float = 0.12
@@ -90,7 +92,7 @@ def moved_objects(video: RgbdVideo, config: MovedConfig | None = None) -> tuple[
         track = track_object(video, ids == identity, table, config.track)
         if _went(track, config):
             tracks.append(track)
-    tracks = _touched(tracks, points, early, config)
+    tracks = _untouched(tracks, points, early, config)
     joined = [_joined(video, group, table, config) for group in _things(tracks, points, config)]
     return tuple(sorted(joined, key=lambda track: onset(track, config.least_way_m / 2)))
 
@@ -150,10 +152,13 @@ def _suspects(
     return sorted(found, key=lambda identity: -often[identity])[: config.most], early
 
 
-def _touched(tracks: list[ObjectTrack], points: Grid, early: float, config: MovedConfig) -> list[ObjectTrack]:
+def _untouched(
+    tracks: list[ObjectTrack], points: Grid, early: float, config: MovedConfig
+) -> list[ObjectTrack]:
     """Without those that move too early, such as a robot's foot that turns, and their neighbours."""
-    arm = [track for track in tracks if onset(track, ARM_WAY_M) <= early]
-    rest = [track for track in tracks if onset(track, ARM_WAY_M) > early]
+    moves = [onset(t, ARM_WAY_M) <= early and t.masks[0].sum() >= config.arm_pixels for t in tracks]
+    arm = [track for track, early_one in zip(tracks, moves, strict=True) if early_one]
+    rest = [track for track, early_one in zip(tracks, moves, strict=True) if not early_one]
     if not arm or not rest:
         return rest
     tree = KDTree(np.concatenate([_thinned(points[track.masks[0]]) for track in arm]))
