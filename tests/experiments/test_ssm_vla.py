@@ -255,7 +255,7 @@ def test_variants_of_the_small_recipe_differ_in_one_thing_and_share_its_data() -
 @pytest.mark.parametrize("budget", ["tiny", "small", "paper"])
 def test_every_table_compares_cells_that_differ(budget: str) -> None:
     tables = catalogue.ablations("ssm-vla", budget)
-    assert [table.name for table in tables] == ["structure", "pretraining"]
+    assert [table.name for table in tables] == ["structure", "chains", "pretraining"]
     for table in tables:
         assert len({cell.folder.rpartition("-")[2] for cell in table.cells}) == len(table.cells)
 
