@@ -31,6 +31,7 @@ from kinesight.envs.tabletop_steps import handle
 from kinesight.envs.tabletop_tasks import draw
 from kinesight.evaluation.statistics import wilson_interval
 from kinesight.geometry.camera import project
+from kinesight.nn.sam2 import Sam2
 from kinesight.planning.moved_objects import moved_objects, onset, table_of
 from kinesight.planning.object_track import RgbdVideo
 from kinesight.planning.track_actions import ActionConfig, actions, held_frames, moving_spans
@@ -90,7 +91,7 @@ def measure(case: Case, options: argparse.Namespace) -> dict:
     moved = np.linalg.norm(truth - truth[:, :1], axis=2).max(axis=1)
     true = truth[int(moved.argmax())]
     began = time.process_time()
-    tracks = moved_objects(video)
+    tracks = moved_objects(video, follower=Sam2(options.sam2) if options.sam2 else None)
     spent = time.process_time() - began
     row = {"task": case.task, "seed": case.seed, "frames": len(video), "tracks": len(tracks), "cpu_s": spent}
     row["true_way_mm"] = 1e3 * float(moved.max())
@@ -157,6 +158,7 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=2000)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--sam2", default="", help="folder of a SAM 2 that follows things")
     parser.add_argument("--noise-mm", type=float, default=0.0, help="of depth at 1 m")
     parser.add_argument("--no-gripper", action="store_true", help="find gripper events from motion alone")
     parser.add_argument("--out", type=Path, default=Path("runs/bench-tracking"))

@@ -84,7 +84,7 @@ class Scene:
     """Frame in which it has come to rest."""
 
 
-def moved_cube(lift: float = 0.10, two_colours: bool = False) -> Scene:
+def moved_cube(lift: float = 0.10, two_colours: bool = False, colour: tuple[int, int, int] = RED) -> Scene:
     """`two_colours`: the cube's upper half is green."""
     start, end = np.array([-0.12, 0.02, 0.025]), np.array([0.12, 0.06, 0.025])
     home, over = np.array([0.0, 0.25, 0.35]), np.array([0.0, 0.0, 0.045])
@@ -100,7 +100,7 @@ def moved_cube(lift: float = 0.10, two_colours: bool = False) -> Scene:
     frames = []
     for at, tip in zip(truth, hand, strict=True):
         frames.append([
-            *(_halves(at) if two_colours else [Box(tuple(at), CUBE, RED)]),
+            *(_halves(at) if two_colours else [Box(tuple(at), CUBE, colour)]),
             Box((0.0, -0.10, 0.025), CUBE, BLUE),
             Box((0.02, 0.16, 0.025), CUBE, GREEN),
             Box((*tip[:2], tip[2] + 0.06), (0.03, 0.03, 0.12), GREY),

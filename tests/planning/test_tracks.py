@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import drawn_video
-from drawn_video import BLUE, CUBE, RED, Box, Scene
+from drawn_video import BLUE, CUBE, GREY, RED, Box, Scene
 
 from kinesight.geometry.clusters import level_plane
 from kinesight.geometry.plane import Plane
@@ -46,6 +46,32 @@ def test_the_moved_thing_is_found_and_its_path_is_right(scene: Scene, track: Obj
     assert error_m.max() < 0.012
     assert abs(onset(track) - scene.taken) <= 2
     assert track.masks[0].sum() > 40
+
+
+class Known:
+    """A mask follower that was told where the cube can be seen."""
+
+    def __init__(self, shown: np.ndarray) -> None:
+        self.shown, self.asked = shown, 0
+
+    def follow(self, rgb: np.ndarray, masks: np.ndarray) -> np.ndarray:
+        self.asked += 1
+        own = np.array([(mask & self.shown[0]).sum() > 0.5 * mask.sum() for mask in masks])
+        return self.shown[:, None] & own[None, :, None, None]
+
+
+def test_another_segmenters_masks_take_the_place_of_colours(scene: Scene) -> None:
+    """Of a cube of the fingers' grey; what they do not show is not seen."""
+    rgb = scene.video.rgb.astype(int)
+    known = Known((rgb[..., 0] > 90) & (rgb[..., 1] < 60))
+    gray = drawn_video.moved_cube(colour=GREY)
+    (found,) = moved_objects(gray.video, follower=known)
+    assert known.asked >= 1
+    assert np.median(np.linalg.norm(found.middle - gray.truth, axis=1)) < 0.004
+    assert not (found.masks & ~known.shown)[1:].any()
+    blind = Known(known.shown & (np.arange(len(rgb)) < 10)[:, None, None])
+    assert moved_objects(gray.video, follower=blind) == ()
+    assert blind.asked == 1
 
 
 def test_what_stays_is_not_found_though_a_hand_passes_in_front(scene: Scene) -> None:

@@ -6,6 +6,8 @@ neither poses nor the simulator's segmentation.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +17,9 @@ from kinesight.planning.moved_objects import MovedConfig, NoTable, moved_objects
 from kinesight.planning.object_track import ObjectTrack, RgbdVideo
 from kinesight.planning.track_actions import ActionConfig, TrackAction, actions, held_frames
 from kinesight.types.errors import DataError, lookup
+
+if TYPE_CHECKING:
+    from kinesight.nn.sam2 import Sam2
 
 OPENING = 7
 """Column of `proprio`."""
@@ -40,6 +45,8 @@ class VideoTracks:
     action: ActionConfig = field(default_factory=ActionConfig)
     gripper: bool = True
     """Whether the gripper's own opening is read, where the episode has it."""
+    sam2: str = ""
+    """Folder of a SAM 2 (extra "hub") that follows things in place of their colours."""
 
     def __call__(self, episode: Episode) -> Mapping[str, np.ndarray]:
         frames = episode.length + 1
@@ -68,7 +75,7 @@ def tracked_things(episode: Episode, tracks: VideoTracks) -> tuple[TrackedThing,
     opening = (
         episode.arrays["proprio"][:, OPENING] if tracks.gripper and "proprio" in episode.arrays else None
     )
-    found = moved_objects(video, tracks.moved)
+    found = moved_objects(video, tracks.moved, _sam2(tracks.sam2) if tracks.sam2 else None)
     if not found:
         return ()
     table = table_of(video.points(0))
@@ -79,6 +86,14 @@ def tracked_things(episode: Episode, tracks: VideoTracks) -> tuple[TrackedThing,
         known = None if opening is None else np.asarray(opening, np.float64)
         things.append(TrackedThing(track, actions(track, known, held, tracks.action)))
     return tuple(things)
+
+
+@cache
+def _sam2(folder: str) -> "Sam2":
+    """Loaded once a process; torch and transformers only where they are asked for."""
+    from kinesight.nn.sam2 import Sam2
+
+    return Sam2(folder)
 
 
 def rgbd_video(episode: Episode, camera: str) -> RgbdVideo:
@@ -95,4 +110,7 @@ def rgbd_video(episode: Episode, camera: str) -> RgbdVideo:
 
 def with_video_tracks(store: EpisodeStore, tracks: VideoTracks, workers: int = 1) -> EpisodeStore:
     """The store with the keys `track.*`; they are computed where they are missing."""
-    return store.with_derived(derive(store, "track", tracks, parameters=tracks, workers=workers))
+    parameters = {"tracks": tracks, "sam2": _sam2(tracks.sam2).digest() if tracks.sam2 else ""}
+    return store.with_derived(
+        derive(store, "track", tracks, parameters=parameters, workers=workers, version=2)
+    )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from kinesight.types.action import ActionChunk
 from kinesight.types.arrays import Depth, Image, Video
@@ -165,3 +165,10 @@ class Foresight(Protocol):
     def codes_of(self, clip: Video) -> Int[np.ndarray, "t n"]: ...
 
     def draw(self, now: Image, depth_m: Depth | None, codes: Int[np.ndarray, "t n"]) -> Video: ...
+
+
+@runtime_checkable
+class MaskFollower(Protocol):
+    """Masks of the first frame -> masks of every frame."""
+
+    def follow(self, rgb: Video, masks: Bool[np.ndarray, "n y x"]) -> Bool[np.ndarray, "t n y x"]: ...

@@ -7,6 +7,7 @@ touched, so what moves with the first change of the picture is the hand; and it 
 picture or from above.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +17,7 @@ from scipy.spatial import KDTree
 from kinesight.geometry.clusters import clusters, level_plane
 from kinesight.geometry.colours import colour_ids
 from kinesight.geometry.plane import Plane, signed_distance
+from kinesight.interfaces.stages import MaskFollower
 from kinesight.planning.object_track import ObjectTrack, RgbdVideo, TrackConfig, track_object
 from kinesight.types.arrays import Image
 from kinesight.types.errors import KinesightError, UsageError
@@ -78,22 +80,24 @@ class MovedConfig:
             raise UsageError(f"shares must lie in (0, 1] and most be at least 1, got {self}")
 
 
-def moved_objects(video: RgbdVideo, config: MovedConfig | None = None) -> tuple[ObjectTrack, ...]:
-    """Tracks of the things that were moved, in the order in which they began to move; maybe none."""
+def moved_objects(
+    video: RgbdVideo, config: MovedConfig | None = None, follower: MaskFollower | None = None
+) -> tuple[ObjectTrack, ...]:
+    """Tracks of the things that were moved, in the order in which they began to move; maybe none.
+
+    `follower`: says where in the later frames things can be seen, in place of their colours.
+    """
     config = config or MovedConfig()
     points = video.points(0)
     table = table_of(points)
     if table is None:
         raise NoTable(f"the first frame of camera {video.camera.name!r} shows no level plane")
     ids = things_on(video.rgb[0], points, table, config)
-    tracks: list[ObjectTrack] = []
     suspects, early = _suspects(video, ids, points, table, config)
-    for identity in suspects:
-        track = track_object(video, ids == identity, table, config.track)
-        if _went(track, config):
-            tracks.append(track)
-    tracks = _untouched(tracks, points, early, config)
-    joined = [_joined(video, group, table, config) for group in _things(tracks, points, config)]
+    followed = _followed(video, [ids == identity for identity in suspects], table, config, follower)
+    tracks = _untouched([track for track in followed if _went(track, config)], points, early, config)
+    groups = _things(tracks, points, config)
+    joined = [_joined(video, group, table, config, follower) for group in groups]
     return tuple(sorted(joined, key=lambda track: onset(track, config.least_way_m / 2)))
 
 
@@ -257,9 +261,28 @@ def _thinned(points: Float[np.ndarray, "n 3"], most: int = 150) -> Float[np.ndar
     return known[np.linspace(0, len(known) - 1, min(len(known), most)).round().astype(int)]
 
 
-def _joined(video: RgbdVideo, group: list[ObjectTrack], table: Plane, config: MovedConfig) -> ObjectTrack:
+def _followed(
+    video: RgbdVideo,
+    masks: list[Bool[np.ndarray, "y x"]],
+    table: Plane,
+    config: MovedConfig,
+    follower: MaskFollower | None,
+) -> Iterator[ObjectTrack]:
+    shown = follower.follow(video.rgb, np.stack(masks)) if follower and masks else None
+    for index, mask in enumerate(masks):
+        own = None if shown is None else shown[:, index]
+        yield track_object(video, mask, table, config.track, own)
+
+
+def _joined(
+    video: RgbdVideo,
+    group: list[ObjectTrack],
+    table: Plane,
+    config: MovedConfig,
+    follower: MaskFollower | None,
+) -> ObjectTrack:
     if len(group) == 1:
         return group[0]
     mask: Bool[np.ndarray, "y x"] = np.any([track.masks[0] for track in group], axis=0)
-    whole = track_object(video, mask, table, config.track)
+    (whole,) = _followed(video, [mask], table, config, follower)
     return whole if _went(whole, config) else group[0]

@@ -11,6 +11,7 @@ paper's algorithm is not printed, this one is ours. Nothing here knows a simulat
 
 from dataclasses import dataclass, field, replace
 
+import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -138,11 +139,16 @@ class _Found:
 
 
 def track_object(
-    video: RgbdVideo, mask: Mask, table: Plane, config: TrackConfig | None = None
+    video: RgbdVideo,
+    mask: Mask,
+    table: Plane,
+    config: TrackConfig | None = None,
+    shown: Bool[np.ndarray, "t y x"] | None = None,
 ) -> ObjectTrack:
     """Follow what `mask` [y x] shows in the first frame; `table` is the plane on which things stand.
 
-    Raises `UsageError` for a mask without enough pixels that have a depth.
+    `shown` says where the thing can be seen in every frame, where another segmenter knows; without it the
+    thing's own colours say so. Raises `UsageError` for a mask without enough pixels that have a depth.
     """
     config = config or TrackConfig()
     look = _look(video, mask, table, config)
@@ -151,14 +157,15 @@ def track_object(
     before, lost = video.points(0), 0
     for frame in range(1, len(video)):
         grid = video.points(frame)
-        step = _flow_step(video, frame, before, grid, masks[-1], velocity, look, config)
+        own = _alike(video.rgb[frame], look, config) if shown is None else shown[frame]
+        step = _flow_step(video, frame, before, grid, masks[-1], velocity, own, config)
         expected = replace(motion, shift=motion.shift + (0.8 * velocity if step is None else step))
         near_m = config.near_m if not lost else config.lost_near_m
         # Where flow says, where it was, and, after it was lost from sight, where it stood at first.
         guesses = (expected, motion, Upright(look.middle, np.zeros(3)))[: 3 if lost else 2]
         found = None
         for guess in guesses:
-            other = _find(video.rgb[frame], grid, guess, near_m, look, table, video.camera, config)
+            other = _find(own, grid, guess, near_m, look, table, video.camera, config)
             found = max((f for f in (found, other) if f), key=lambda f: f.support, default=None)
             if found and not lost and found.support > config.sure_share * mask.sum():
                 break
@@ -222,7 +229,7 @@ def _flow_step(
     now: Grid,
     mask: Mask,
     velocity: Point,
-    look: Look,
+    own: Mask,
     config: TrackConfig,
 ) -> Point | None:
     """How far the mask's points moved to this frame, metres; None where too few can be followed."""
@@ -240,7 +247,7 @@ def _flow_step(
         np.floor(moved[kept]).astype(int).clip(0, (video.camera.width - 1, video.camera.height - 1)).T
     )
     ends = now[down, across]
-    usable = np.isfinite(ends).all(axis=1) & _alike(video.rgb[frame][down, across], look, config)
+    usable = np.isfinite(ends).all(axis=1) & own[down, across]
     steps = (ends - start[kept])[usable]
     if len(steps) < config.least_followed:
         return None
@@ -250,7 +257,7 @@ def _flow_step(
 
 
 def _find(
-    rgb: Image,
+    own: Mask,
     grid: Grid,
     expected: Upright,
     near_m: float,
@@ -259,12 +266,12 @@ def _find(
     camera: Camera,
     config: TrackConfig,
 ) -> "_Found | None":
-    """The thing near where it is expected; None where too little of it is seen."""
+    """The thing near where it is expected, among pixels that may be its own; None where too few are."""
     window = _window(expected, near_m, look, camera)
     if window is None:
         return None
-    points, colours = grid[window].reshape(-1, 3), rgb[window].reshape(-1, 3)
-    usable = np.isfinite(points).all(axis=1) & _alike(colours, look, config)
+    points = grid[window].reshape(-1, 3)
+    usable = np.isfinite(points).all(axis=1) & own[window].reshape(-1)
     usable[usable] = signed_distance(points[usable], table) > config.above_m
     near = usable.copy()
     near[usable] = distances(points[usable], look.shape, expected) <= near_m
@@ -280,7 +287,7 @@ def _find(
     fits = away_m <= config.fit_m
     if fits.sum() < config.least_pixels:
         return None
-    mask = np.zeros(rgb.shape[:2], bool)
+    mask = np.zeros(own.shape, bool)
     mask[window] = fits.reshape(mask[window].shape)
     return _Found(motion, mask, float((1 - away_m[fits] / config.fit_m).sum()))
 
@@ -299,9 +306,13 @@ def _window(expected: Upright, near_m: float, look: Look, camera: Camera) -> tup
     return None if left >= right or top >= bottom else (slice(top, bottom), slice(left, right))
 
 
-def _alike(pixels: np.ndarray, look: Look, config: TrackConfig) -> Bool[np.ndarray, "n"]:
-    difference = np.abs(pixels[:, None].astype(np.float64) - look.colours[None]).max(axis=2)
-    return difference.min(axis=1, initial=np.inf) <= config.alike
+def _alike(rgb: Image, look: Look, config: TrackConfig) -> Mask:
+    """Pixels of the thing's colours."""
+    alike = np.zeros(rgb.shape[:2], bool)
+    for colour in look.colours:
+        low, high = np.ceil(colour - config.alike), np.floor(colour + config.alike)
+        alike |= cv2.inRange(rgb, low, high) > 0
+    return alike
 
 
 def _area(mask: Mask, depth_m: Float[np.ndarray, "y x"], camera: Camera) -> float:
