@@ -38,7 +38,8 @@ def show_results(found: "Mapping[str, Results]") -> None:
     from kinesight.evaluation.statistics import proportion
 
     main = next(iter(found.values()))
-    table = Table(title=f"{main.agent}, {main.protocol} start", title_justify="left", box=SIMPLE_HEAD)
+    start, comma, rest = main.protocol.partition(",")
+    table = Table(title=f"{main.agent}, {start} start{comma}{rest}", title_justify="left", box=SIMPLE_HEAD)
     for column in ("task", "solved", "95 % interval", "steps to success"):
         table.add_column(column, justify="left" if column == "task" else "right")
     for name in (*main.tasks, ""):
