@@ -26,7 +26,7 @@ class HorizonProbe:
         windows = self.source.batch((0,), EXAMPLES)
         found = {}
         for horizon in model.measure(model.collate("latent", windows)):
-            for name in ("perplexity", "used", "error", "copy_error"):
+            for name in ("perplexity", "used", "error", "copy_error", "other_error"):
                 found[f"{name}/{horizon.steps}"] = float(getattr(horizon, name))
         # Where nothing moves there is no error to tell of.
         return {name: value for name, value in found.items() if math.isfinite(value)}

@@ -68,9 +68,9 @@ class LatentActionsConfig:
     """Whether depth is seen and predicted; needs recorded or aligned depth."""
     depth_weight: float = 0.01
     """λ_d of Eq. 6."""
-    commitment: float = 0.01
+    commitment: float = 1e-4
     """Weight of the commitment, which the paper does not give. The error of colours is a mean over pixels,
-    most of which do not move: a larger weight makes codes that are tidy and say nothing."""
+    most of which do not move: with 0.01 the codes are tidy and say nothing."""
     perceptual: str = ""
     """Weights file of torchvision's VGG-16 for the perceptual term of Eq. 4; "" leaves the term out."""
     shift: int = 4
@@ -110,6 +110,8 @@ class Horizon:
     """Mean absolute error of the drawn frame where something moves, of the full range."""
     copy_error: float
     """The same for the present frame, repeated."""
+    other_error: float
+    """The same for the codes of another example: what is no better than this, the codes do not say."""
 
 
 class LatentActions(nn.Module):
@@ -141,7 +143,8 @@ class LatentActions(nn.Module):
         self.inputs = nn.Sequential(nn.LayerNorm(seen.features), nn.Linear(seen.features, d))
         self.place = learned(seen.tokens, d)
         self.time = learned(config.frames + 1, 1, d)
-        self.queries = learned(config.frames + 1, config.tokens, d)
+        # As large as features: small ones stay alike, and all codes of a frame say the same.
+        self.queries = nn.Parameter(torch.randn(config.frames + 1, config.tokens, d))
         self.encoder = nn.ModuleList(SpaceTimeBlock(d, config.heads) for _ in range(config.encoder_blocks))
         self.down = nn.Sequential(nn.LayerNorm(d), nn.Linear(d, config.code_features))
         self.spread = Standardise(config.tokens, config.code_features)
@@ -322,9 +325,12 @@ class LatentActions(nn.Module):
     def measure(self, batch: LatentBatch) -> tuple[Horizon, ...]:
         """By horizon: use of the codebook, and error against repeating the present frame."""
         codes = self.codes(self.seen(batch.rgb))
-        drawn = self.decode(batch.rgb[:, 0], None if batch.depth_mm is None else batch.depth_mm[:, 0], codes)
+        depth_mm = None if batch.depth_mm is None else batch.depth_mm[:, 0]
+        predicted, others = (
+            self.decode(batch.rgb[:, 0], depth_mm, some).rgb.unflatten(0, codes.shape[:2])
+            for some in (codes, codes.roll(1, 0))
+        )
         rgb = self._pictures(batch.rgb, None)[0]
-        predicted = drawn.rgb.unflatten(0, codes.shape[:2])
         found = []
         for k in range(self.config.frames):
             inside = batch.valid[:, k + 1]
@@ -337,6 +343,7 @@ class LatentActions(nn.Module):
                     used=len(used.unique()),
                     error=moving_error(predicted[inside, k], later, region),
                     copy_error=moving_error(now, later, region),
+                    other_error=moving_error(others[inside, k], later, region),
                 )
             )
         return tuple(found)
