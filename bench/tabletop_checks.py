@@ -22,6 +22,7 @@ from kinesight.agents.episode import run_episode
 from kinesight.envs import catalogue
 from kinesight.envs.tabletop_guess import GuessingExpert
 from kinesight.envs.tabletop_splits import SPLITS
+from kinesight.envs.tabletop_tasks import STEP_LIMITS
 from kinesight.evaluation.statistics import wilson_interval
 from kinesight.interfaces.agent import Agent
 from kinesight.interfaces.environment import Environment
@@ -32,13 +33,6 @@ from kinesight.types.results import EpisodeResult
 
 ROWS = ("expert", "blind replay", "guessing expert")
 FIRST_DEMONSTRATION = 1000
-USUAL_LIMIT = 150
-LIMITS = {
-    **{"open-drawer": 70, "close-drawer": 60, "close-jar": 200, "screw-bulb": 200},
-    **{"put-in-drawer": 300, "swap": 400, "sort-groceries": 400},
-}
-"""Steps of tasks whose expert needs fewer or more than 60 by far: two to three times its own. In 150 steps a
-hand that goes on pushing sweeps the whole table. `--limit` sets one for all."""
 
 
 class Actions:
@@ -66,7 +60,7 @@ def replay(task: str, demonstrations: int, options: argparse.Namespace) -> Blind
 
 
 def limit(task: str, options: argparse.Namespace) -> int:
-    return options.limit or LIMITS.get(task, USUAL_LIMIT)
+    return options.limit or STEP_LIMITS[task]
 
 
 def a_case(task: str, seed: int, options: argparse.Namespace) -> Case:
