@@ -81,6 +81,9 @@ def with_labels(base: Recipe, name: str, summary: str, episodes: int, pretrained
     return replace(base, name=name, summary=summary, stages=stages, data_name=base.data_name or base.name)
 
 
+_BRIEF = TrainingConfig(betas=(0.9, 0.99), precision="auto", save_every=200)
+_LONG = TrainingConfig(betas=(0.9, 0.999), final_fraction=0.0, precision="auto", save_every=1000)
+
 SMALL = Recipe(
     name="ssm-vla-small",
     summary="SSM-VLA on six Meta-World tasks, for two cores",
@@ -100,45 +103,26 @@ SMALL = Recipe(
         Stage(
             FEATURES,
             MaskedAutoencoderConfig(),
-            TrainingConfig(
+            replace(
+                _BRIEF,
                 steps=1200,
                 learning_rate=1e-3,
                 weight_decay=0.05,
                 betas=(0.9, 0.95),
                 warmup=60,
                 ema=0.995,
-                precision="auto",
-                save_every=200,
             ),
         ),
         Stage(
             LAM,
             LatentActionsConfig(encoder_blocks=2, decoder_blocks=2),
-            TrainingConfig(
-                steps=1200,
-                learning_rate=5e-4,
-                weight_decay=1e-5,
-                betas=(0.9, 0.99),
-                warmup=60,
-                ema=0.995,
-                precision="auto",
-                save_every=200,
-            ),
+            replace(_BRIEF, steps=1200, learning_rate=5e-4, weight_decay=1e-5, warmup=60, ema=0.995),
             teacher=FEATURES,
         ),
         Stage(
             POLICY,
             SsmVlaConfig(blocks=4, width=24),
-            TrainingConfig(
-                steps=1800,
-                learning_rate=5e-4,
-                weight_decay=1e-4,
-                betas=(0.9, 0.99),
-                warmup=90,
-                ema=0.998,
-                precision="auto",
-                save_every=200,
-            ),
+            replace(_BRIEF, steps=1800, learning_rate=5e-4, weight_decay=1e-4, warmup=90, ema=0.998),
             teacher=LAM,
         ),
     ),
@@ -170,8 +154,6 @@ LABELLED = tuple(
     for episodes in (5, 25)
     for pretrained in (False, True)
 )
-
-_LONG = TrainingConfig(betas=(0.9, 0.999), final_fraction=0.0, precision="auto", save_every=1000)
 
 FULL = Recipe(
     name="ssm-vla",
