@@ -59,10 +59,10 @@ def policy_windows(
         codes: whether the latent plan is learned.
         horizon: actions that are learned, 0 for none.
     """
-    now = Offsets((0,))
-    takes = {"rgb": Take(f"rgb.{CAMERA}", Offsets(past)), "proprio": Take("proprio", Offsets(past))}
+    seen, now = Offsets(past), Offsets((0,))
+    takes = {"rgb": Take(f"rgb.{CAMERA}", seen), "proprio": Take("proprio", seen)}
     if second_view:
-        takes["second"] = Take(f"rgb.{second_view}", Offsets(past))
+        takes["second"] = Take(f"rgb.{second_view}", seen)
     if imagined is not None:
         steps, depth = imagined
         takes["next_rgb"] = Take(f"rgb.{CAMERA}", Offsets((steps,)))
