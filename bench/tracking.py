@@ -91,7 +91,7 @@ def measure(case: Case, options: argparse.Namespace) -> dict:
     moved = np.linalg.norm(truth - truth[:, :1], axis=2).max(axis=1)
     true = truth[int(moved.argmax())]
     began = time.process_time()
-    tracks = moved_objects(video, follower=Sam2(options.sam2) if options.sam2 else None)
+    tracks = moved_objects(video, follower=options.follower)
     spent = time.process_time() - began
     row = {"task": case.task, "seed": case.seed, "frames": len(video), "tracks": len(tracks), "cpu_s": spent}
     row["true_way_mm"] = 1e3 * float(moved.max())
@@ -163,6 +163,7 @@ def main() -> None:
     parser.add_argument("--no-gripper", action="store_true", help="find gripper events from motion alone")
     parser.add_argument("--out", type=Path, default=Path("runs/bench-tracking"))
     options = parser.parse_args()
+    options.follower = Sam2(options.sam2) if options.sam2 else None
     options.out.mkdir(parents=True, exist_ok=True)
     print("| task | found (95 %) | 2D px | 3D mm | 90 % mm | way mm | raw mm | start | stop | action |")
     print("|---|---|---|---|---|---|---|---|---|---|")

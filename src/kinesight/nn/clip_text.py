@@ -12,12 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kinesight.nn.checkpoint import files_digest
-from kinesight.types.errors import DataError, MissingDependency
+from kinesight.nn.hub import folder_digest, read_local
+from kinesight.types.errors import DataError
 from kinesight.types.serial import parse_json
-
-FILES = ("*.safetensors", "*.bin", "*.json", "*.txt")
-"""What decides the states: weights, configuration, tokeniser."""
 
 
 class ClipText:
@@ -26,7 +23,9 @@ class ClipText:
     def __init__(self, folder: str) -> None:
         self.folder = Path(folder)
         self.features, self.length = _text_sizes(self.folder)
-        self._tokenizer, self._model = _load(self.folder)
+        classes = ("CLIPTokenizer", "CLIPTextModel")
+        self._tokenizer, self._model = read_local(self.folder, "CLIP text encoder", *classes)
+        self._model.eval().requires_grad_(False)
         self._known: dict[tuple[str, torch.device], Tensor] = {}
 
     def states(self, sentences: Sequence[str], device: torch.device) -> Float[Tensor, "b n d"]:
@@ -48,7 +47,7 @@ class ClipText:
 
     def digest(self) -> str:
         """Start of the SHA-256 of the folder's files."""
-        return files_digest(sorted({file for pattern in FILES for file in self.folder.glob(pattern)}))
+        return folder_digest(self.folder)
 
 
 def _text_sizes(folder: Path) -> tuple[int, int]:
@@ -61,20 +60,3 @@ def _text_sizes(folder: Path) -> tuple[int, int]:
     if missing := {"hidden_size", "max_position_embeddings"} - config.keys():
         raise DataError(f"{file}: not the configuration of a CLIP text encoder, lacks {sorted(missing)}")
     return config["hidden_size"], config["max_position_embeddings"]
-
-
-def _load(folder: Path):  # the types are those of an optional package
-    try:
-        from transformers import CLIPTextModel, CLIPTokenizer  # pyright: ignore[reportMissingImports]
-        from transformers.utils import logging  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        raise MissingDependency(
-            "A CLIP text encoder needs the extra hub: pip install kinesight[hub]"
-        ) from None
-    logging.disable_progress_bar()
-    try:
-        tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-        model = CLIPTextModel.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{folder}: not a CLIP text encoder that transformers can read ({error})") from None
-    return tokenizer, model.eval().requires_grad_(False)

@@ -11,13 +11,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kinesight.nn.checkpoint import files_digest
+from kinesight.nn.hub import folder_digest, read_local
 from kinesight.nn.imagenet import DEVIATION, MEAN
 from kinesight.nn.pictures import resized
-from kinesight.types.errors import DataError, MissingDependency
 
-FILES = ("*.safetensors", "*.bin", "*.json")
-"""What decides the features: weights and configuration."""
 EDGE = 224
 """Pictures are looked at in this size [px], as in the paper's code."""
 
@@ -27,7 +24,8 @@ class DinoV2:
 
     def __init__(self, folder: str) -> None:
         self.folder = Path(folder)
-        self._model = _load(self.folder)
+        (self._model,) = read_local(self.folder, "DINOv2", "AutoModel", kind="dinov2")
+        self._model.eval().requires_grad_(False)
         config = self._model.config
         self.features: int = config.hidden_size
         self.tokens: int = (EDGE // config.patch_size) ** 2
@@ -46,22 +44,4 @@ class DinoV2:
 
     def digest(self) -> str:
         """Start of the SHA-256 of the folder's files."""
-        return files_digest(sorted({file for pattern in FILES for file in self.folder.glob(pattern)}))
-
-
-def _load(folder: Path):  # the types are those of an optional package
-    if not (folder / "config.json").exists():
-        raise DataError(f"{folder}: no DINOv2 here (config.json is missing)")
-    try:
-        from transformers import AutoModel  # pyright: ignore[reportMissingImports]
-        from transformers.utils import logging  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        raise MissingDependency("DINOv2 needs the extra hub: pip install kinesight[hub]") from None
-    logging.disable_progress_bar()
-    try:
-        model = AutoModel.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{folder}: not a DINOv2 that transformers can read ({error})") from None
-    if not model.config.model_type.startswith("dinov2"):
-        raise DataError(f"{folder}: holds a {model.config.model_type}, not a DINOv2")
-    return model.eval().requires_grad_(False)
+        return folder_digest(self.folder)

@@ -10,12 +10,9 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
-from kinesight.nn.checkpoint import files_digest
+from kinesight.nn.hub import folder_digest, read_local
 from kinesight.types.arrays import Video
-from kinesight.types.errors import DataError, MissingDependency, UsageError
-
-FILES = ("*.safetensors", "*.bin", "*.json")
-"""What decides the masks: weights and configuration."""
+from kinesight.types.errors import UsageError
 
 
 class Sam2:
@@ -23,8 +20,9 @@ class Sam2:
 
     def __init__(self, folder: str, device: str = "cpu") -> None:
         self.folder, self.device = Path(folder), device
-        self._model, self._processor = _load(self.folder)
-        self._model.to(device)
+        classes = ("Sam2VideoModel", "Sam2VideoProcessor")
+        self._model, self._processor = read_local(self.folder, "SAM 2", *classes, kind="sam2_video")
+        self._model.eval().requires_grad_(False).to(device)
 
     @torch.inference_mode()
     def follow(self, rgb: Video, masks: Bool[np.ndarray, "n y x"]) -> Bool[np.ndarray, "t n y x"]:
@@ -49,28 +47,4 @@ class Sam2:
 
     def digest(self) -> str:
         """Start of the SHA-256 of the folder's files."""
-        return files_digest(sorted({file for pattern in FILES for file in self.folder.glob(pattern)}))
-
-
-def _load(folder: Path):  # the types are those of an optional package
-    if not (folder / "config.json").exists():
-        raise DataError(f"{folder}: no SAM 2 here (config.json is missing)")
-    try:
-        from transformers import (  # pyright: ignore[reportMissingImports]
-            AutoConfig,
-            Sam2VideoModel,
-            Sam2VideoProcessor,
-        )
-        from transformers.utils import logging  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        raise MissingDependency("SAM 2 needs the extra hub: pip install kinesight[hub]") from None
-    logging.disable_progress_bar()
-    try:
-        kind = AutoConfig.from_pretrained(folder, local_files_only=True).model_type
-        if kind != "sam2_video":
-            raise DataError(f"{folder}: holds a {kind}, not a SAM 2 of videos (sam2_video)")
-        model = Sam2VideoModel.from_pretrained(folder, local_files_only=True)
-        processor = Sam2VideoProcessor.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{folder}: not a SAM 2 that transformers can read ({error})") from None
-    return model.eval().requires_grad_(False), processor
+        return folder_digest(self.folder)
