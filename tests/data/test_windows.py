@@ -57,6 +57,22 @@ def test_a_batch_is_a_function_of_its_seed(store):
     assert not torch.equal(source.batch((1, 2), 32).values["proprio"], other.values["proprio"])
 
 
+def test_a_share_of_the_examples_starts_at_the_first_frame(store):
+    """Pictures tell the frame; without the share all are as likely."""
+
+    def at_first(share: float) -> float:
+        spec = WindowSpec({"image": Take("rgb.l", NOW)}, from_first=share)
+        marks = open_windows(store, spec).batch((0,), 2000).values["image"][:, 0, 0, 0, 0]
+        return float((marks % 20 == 0).float().mean())
+
+    evenly = at_first(0.0)
+    assert evenly < 0.4
+    assert at_first(0.5) == pytest.approx(0.5 + 0.5 * evenly, abs=0.05)
+    assert at_first(1.0) == 1.0
+    with pytest.raises(UsageError, match=r"from_first must lie in \[0, 1\], got 2"):
+        WindowSpec({}, from_first=2.0)
+
+
 def test_batches_hold_what_the_store_holds(store):
     """Pictures tell camera, episode and frame, so that every row can be traced back."""
     batch = open_windows(store, SPEC, ("l", "r")).batch((0,), 256)

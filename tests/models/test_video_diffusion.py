@@ -184,6 +184,7 @@ def test_a_covered_first_frame_is_what_the_network_sees(facts, store, monkeypatc
         ({"condition_dropout": 0.0, "guidance": 2.0}, "condition_dropout=0 never saw"),
         ({"condition_dropout": 1.5}, r"condition_dropout must lie in \[0, 1\], got 1.5"),
         ({"mask_training": -0.1}, "mask_training must lie in"),
+        ({"from_first": 1.1}, "from_first must lie in"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(changes: dict[str, float], message: str) -> None:

@@ -24,7 +24,7 @@ def checkpoint(step: int, size: int = 4) -> Checkpoint:
         "state": {0: {"step": torch.tensor(float(step))}},
         "param_groups": [{"lr": 0.1, "params": [0]}],
     }
-    trainer = TrainerState(step, optimizer, {"loss/fit": torch.tensor(1.5)}, {"loss/fit": 3})
+    trainer = TrainerState(step, (optimizer,), {"loss/fit": torch.tensor(1.5)}, {"loss/fit": 3})
     return Checkpoint({"model": {"width": 3}}, model, {"weight": torch.zeros(size)}, trainer)
 
 
@@ -88,7 +88,7 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
 
 def test_a_foreign_state_is_no_code_to_run(tmp_path: Path) -> None:
     path = save_checkpoint(tmp_path, checkpoint(1))
-    torch.save({"step": 1, "optimizer": Path("x")}, path / "trainer" / "state.pt")
+    torch.save({"step": 1, "optimizers": Path("x")}, path / "trainer" / "state.pt")
     with pytest.raises(DataError, match=r"state\.pt: not a readable trainer state"):
         load_checkpoint(path)
 
@@ -98,7 +98,7 @@ def test_a_full_disk_leaves_the_earlier_checkpoint(tmp_path: Path, room_bytes: i
     """Files may not grow beyond a limit, which one after the other of a checkpoint's files exceeds."""
     save_checkpoint(tmp_path, checkpoint(1))
     large = checkpoint(2, size=6_000)
-    large.trainer.optimizer["state"][0]["moment"] = torch.zeros(50_000)
+    large.trainer.optimizers[0]["state"][0]["moment"] = torch.zeros(50_000)
     before = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room_bytes, before[0][1]))
     try:

@@ -66,7 +66,7 @@ def assert_same_run(a: Path, b: Path) -> None:
     one, two = final(a), final(b)
     assert_equal(one.model, two.model)
     assert_equal(one.ema, two.ema)
-    assert_equal(one.trainer.optimizer, two.trainer.optimizer)
+    assert_equal(one.trainer.optimizers, two.trainer.optimizers)
     assert one.trainer.step == two.trainer.step
     assert rows(a) == rows(b)
 
@@ -154,8 +154,8 @@ def test_a_finished_run_is_left_as_it_is(tmp_path: Path) -> None:
 def test_a_resumed_run_obeys_the_present_configuration(tmp_path: Path) -> None:
     run(tmp_path)
     run(tmp_path, replace(CONFIG, steps=30, learning_rate=0.1, weight_decay=0.25))
-    assert {g["weight_decay"] for g in final(tmp_path).trainer.optimizer["param_groups"]} == {0.25}
-    assert {g["peak"] for g in final(tmp_path).trainer.optimizer["param_groups"]} == {0.1, 0.05}
+    assert {g["weight_decay"] for g in final(tmp_path).trainer.optimizers[0]["param_groups"]} == {0.25}
+    assert {g["peak"] for g in final(tmp_path).trainer.optimizers[0]["param_groups"]} == {0.1, 0.05}
     assert rows(tmp_path)[-1]["step"] == 30
 
 
@@ -205,7 +205,7 @@ def test_the_learning_rate_follows_its_closed_form(tmp_path: Path) -> None:
         assert row["learning_rate"] == pytest.approx(0.01 * ((step + 1) / 8 if step < 8 else cosine))
     assert learning_rate_factor(0, replace(config, warmup=0)) == 1
     assert learning_rate_factor(99, config) == pytest.approx(0.1)
-    peaks = [group["peak"] for group in final(tmp_path).trainer.optimizer["param_groups"]]
+    peaks = [group["peak"] for group in final(tmp_path).trainer.optimizers[0]["param_groups"]]
     assert peaks == [0.01, 0.005], "a group's scale multiplies the peak"
 
 
@@ -230,7 +230,7 @@ def test_gradients_are_clipped(tmp_path: Path) -> None:
     """With plain momentum-free first moments, m after one step is (1 - beta) times the clipped gradient."""
     config = replace(CONFIG, steps=1, clip_norm=1e-3, betas=(0.0, 0.999))
     run(tmp_path, config)
-    state = final(tmp_path).trainer.optimizer["state"]
+    state = final(tmp_path).trainer.optimizers[0]["state"]
     norm = torch.stack([entry["exp_avg"].norm() for entry in state.values()]).norm()
     assert float(norm) == pytest.approx(1e-3, rel=1e-3)
     assert rows(tmp_path)[-1]["gradient_norm"] > 1e-2, "what is reported is the norm before clipping"
@@ -261,7 +261,7 @@ def test_probes_see_the_average_and_leave_training_unchanged(tmp_path: Path) -> 
         average = load_checkpoint(tmp_path / "probed" / "checkpoints" / f"{step:07d}").ema
         assert torch.equal(weight, average["body.weight"])
     assert_equal(final(tmp_path / "plain").model, final(tmp_path / "probed").model)
-    assert_equal(final(tmp_path / "plain").trainer.optimizer, final(tmp_path / "probed").trainer.optimizer)
+    assert_equal(final(tmp_path / "plain").trainer.optimizers, final(tmp_path / "probed").trainer.optimizers)
     measured = [(row["step"], row["watched"]) for row in rows(tmp_path / "probed") if "watched" in row]
     assert measured == [(6, "nan"), (12, 12.0), (18, 18.0), (24, 24.0)]
 

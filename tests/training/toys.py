@@ -15,7 +15,7 @@ SPEC = WindowSpec({"x": Take("x", Offsets((0,)))})
 
 
 class Regression(nn.Module):
-    """y = 3 x_1 - 2 x_2 with dropout and noise; one stream of 16 and, on request, a second of 4."""
+    """y = 3 x_1 - 2 x_2 with dropout and noise; one stream of 16, a second of 4 and a hidden layer on request."""
 
     def __init__(
         self,
@@ -23,6 +23,7 @@ class Regression(nn.Module):
         frozen: bool = False,
         source: str = "toy",
         noise: float = 0.1,
+        hidden: int = 0,
     ) -> None:
         super().__init__()
         self.streams = {"first": Stream(source, SPEC, 16)}
@@ -31,7 +32,10 @@ class Regression(nn.Module):
         self.loss_weights = {"fit": 1.0}
         self.frozen, self.noise = frozen, noise
         self.body = nn.Linear(2, 8)
-        self.head = nn.Sequential(nn.Tanh(), nn.Dropout(0.1 if noise else 0.0), nn.Linear(8, 1))
+        tail: list[nn.Module] = [nn.Linear(8, 1)]
+        if hidden:
+            tail = [nn.Linear(8, hidden), nn.Linear(hidden, hidden), nn.Tanh(), nn.Linear(hidden, 1)]
+        self.head = nn.Sequential(nn.Tanh(), nn.Dropout(0.1 if noise else 0.0), *tail)
         self.register_buffer("scale", torch.tensor(2.0))
         self.seen: list[tuple[str, Tensor]] = []
 

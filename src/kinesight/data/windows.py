@@ -47,7 +47,8 @@ class WindowSource:
 
     def batch(self, seed: Seed, size: int) -> Windows:
         generator = np.random.default_rng(np.random.SeedSequence(seed))
-        episodes, starts, cameras = self.table.draw(generator, size)
+        episodes, drawn, cameras = self.table.draw(generator, size)
+        starts = self.spec.starts(drawn, generator)
         frames = self.spec.indices(starts, self.table.bounds(episodes), generator)
         values, valid = {}, {}
         for name, (indices, inside) in frames.items():

@@ -53,6 +53,9 @@ class VideoDiffusionConfig:
     fine_rate: float = 1.0
     """The clip's frames are so many times as dense where the gripper is close to what it works on (the paper:
     5); 1 spreads them evenly."""
+    from_first: float = 0.0
+    """Share of the clips that begin with their episode's first frame, as most videos are imagined; the others
+    begin anywhere, where less and less is left to move."""
     objective: str = "noisy-flow"
     """"noisy-flow" or "flow" with Euler steps; "v", "x0", "epsilon" or "epsilon-linear" with DDIM. What moves
     is decided at high noise: trained there more often, the imaginer learns it in fewer steps."""
@@ -90,7 +93,7 @@ class VideoDiffusionConfig:
     """The same when imagining (Fig. 7)."""
 
     def __post_init__(self) -> None:
-        for name in ("condition_dropout", "mask_training", "mask_imagining"):
+        for name in ("from_first", "condition_dropout", "mask_training", "mask_imagining"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
         if self.guidance != 1 and not self.condition_dropout:
@@ -137,7 +140,7 @@ class VideoDiffusion(nn.Module):
             raise UsageError(f"{config.condition!r} is told by the transformer blocks, and depth is 0")
         now = Offsets((0,))
         told = {name: Take(key, now) for name, key in kind.keys(config.points).items()}
-        self.spec = WindowSpec({"clip": Take("rgb.{camera}", _spread(config)), **told})
+        self.spec = WindowSpec({"clip": Take("rgb.{camera}", _spread(config)), **told}, config.from_first)
         self.streams = {"imaginer": Stream(config.source, self.spec, config.batch_size)}
         # The difference of two pictures in [-1, 1] is at most 2.
         self.objective = objective(config.objective, bound=2 * config.residual_gain)

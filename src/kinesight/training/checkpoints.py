@@ -29,7 +29,7 @@ class TrainerState:
     """What a resumed run needs beside the weights."""
 
     step: int
-    optimizer: Mapping[str, Any]
+    optimizers: tuple[Mapping[str, Any], ...]
     sums: Mapping[str, Tensor] = field(default_factory=dict)
     """What was measured since the last line of the metrics: sums and how many."""
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -72,7 +72,7 @@ def _write(folder: Path, checkpoint: Checkpoint) -> None:
     write_atomic(folder / "config.json", to_json({"step": trainer.step, **checkpoint.description}))
     save_tensors(checkpoint.model, folder / "model.safetensors")
     save_tensors(checkpoint.ema, folder / "ema.safetensors")
-    state = {name: getattr(trainer, name) for name in ("step", "optimizer", "sums", "counts")}
+    state = {name: getattr(trainer, name) for name in ("step", "optimizers", "sums", "counts")}
     try:
         with open(folder / "trainer" / "state.pt", "wb") as file:
             torch.save(state, file)

@@ -9,13 +9,17 @@ from kinesight.types.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """AdamW with linear warm-up and cosine decay, EMA, clipping and accumulation."""
+    """Optimiser with linear warm-up and cosine decay, EMA, clipping and accumulation."""
 
     steps: int = 1000
     fewest_steps: int = 0
     """What a recipe's `training_minutes` leaves on a slow machine, however long it takes."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """"muon" updates the weights of hidden layers by Muon and the rest by AdamW (see training.muon)."""
     learning_rate: float = 1e-4
-    """Peak; parameter groups may scale it by a key "scale"."""
+    """Peak of AdamW's; parameter groups may scale it by a key "scale"."""
+    muon_learning_rate: float = 0.02
+    """Peak of Muon's, in units of an orthogonal matrix."""
     weight_decay: float = 1e-6
     betas: tuple[float, float] = (0.95, 0.999)
     warmup: int = 100
@@ -44,7 +48,7 @@ class TrainingConfig:
         for name in ("seed", "warmup", "keep_every", "workers", "weight_decay", "final_fraction"):
             if getattr(self, name) < 0:
                 raise UsageError(f"training.{name} must not be negative, got {getattr(self, name)}")
-        for name in ("learning_rate", "clip_norm"):
+        for name in ("learning_rate", "muon_learning_rate", "clip_norm"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"training.{name} must be positive, got {getattr(self, name)}")
         if not 0 <= self.ema < 1:

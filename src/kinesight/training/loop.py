@@ -94,7 +94,9 @@ def train(
                 means = state.finite_means()
                 state.means.clear()
                 if report:
-                    report.log(state.step, {**means, "learning_rate": state.optimizer.param_groups[0]["lr"]})
+                    report.log(
+                        state.step, {**means, "learning_rate": state.optimizers[0].param_groups[0]["lr"]}
+                    )
             for probe in probes:
                 if report and state.step % probe.every == 0:
                     report.log(state.step, _run_probe(probe, state))
@@ -117,8 +119,10 @@ def _update(
     accelerator: Accelerator,
 ) -> None:
     """One optimiser step over `config.accumulate` micro-batches."""
-    for group in state.optimizer.param_groups:
-        group["lr"] = group["peak"] * learning_rate_factor(state.step, config)
+    factor = learning_rate_factor(state.step, config)
+    for optimizer in state.optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * factor
     for micro in range(config.accumulate):
         generators = _generators(_streams(state.model), config, state.step, micro, accelerator)
         with nullcontext() if micro + 1 == config.accumulate else accelerator.no_sync(losses):
@@ -127,8 +131,9 @@ def _update(
         state.means.add(terms)
     norm = torch.nn.utils.clip_grad_norm_(state.trained, config.clip_norm)
     state.means.add({"gradient_norm": norm.detach()})
-    state.optimizer.step()
-    state.optimizer.zero_grad(set_to_none=True)
+    for optimizer in state.optimizers:
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
     state.ema.update(state.model)
     state.step += 1
 

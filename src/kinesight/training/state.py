@@ -1,7 +1,7 @@
 """What an optimiser step changes and a checkpoint holds."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from kinesight.nn.checkpoint import load_into
 from kinesight.nn.ema import EMA
 from kinesight.training.checkpoints import Checkpoint, TrainerState, last_checkpoint, load_checkpoint
 from kinesight.training.config import TrainingConfig
+from kinesight.training.muon import Muon, hidden_weights
 from kinesight.types.errors import DataError, KinesightError
 
 
@@ -46,7 +47,7 @@ class TrainingState:
 
     model: nn.Module
     trained: list[nn.Parameter]
-    optimizer: torch.optim.Optimizer
+    optimizers: tuple[torch.optim.Optimizer, ...]
     ema: EMA
     means: Means
     step: int = 0
@@ -57,7 +58,10 @@ class TrainingState:
             model=self.model.state_dict(),
             ema=self.ema.average,
             trainer=TrainerState(
-                self.step, self.optimizer.state_dict(), dict(self.means.sums), dict(self.means.counts)
+                self.step,
+                tuple(optimizer.state_dict() for optimizer in self.optimizers),
+                dict(self.means.sums),
+                dict(self.means.counts),
             ),
         )
 
@@ -75,8 +79,8 @@ class TrainingState:
 
 def begin(model: nn.Module, config: TrainingConfig, folder: Path) -> TrainingState:
     """From the newest checkpoint in `folder`, or from the model as it is."""
-    optimizer, trained = make_optimizer(model, config)
-    state = TrainingState(model, trained, optimizer, EMA(model, config.ema), Means())
+    optimizers, trained = make_optimizers(model, config)
+    state = TrainingState(model, trained, optimizers, EMA(model, config.ema), Means())
     path = last_checkpoint(folder)
     if path is not None:
         _resume(state, load_checkpoint(path), path)
@@ -89,35 +93,58 @@ def _resume(state: TrainingState, checkpoint: Checkpoint, path: Path) -> None:
     if missing := state.ema.average.keys() - checkpoint.ema.keys():
         raise DataError(f"{path / 'ema.safetensors'}: does not fit the model: missing {sorted(missing)[:5]}")
     state.ema.load(checkpoint.ema, trainer.step)
+    counts = [_counts(optimizer.state_dict()) for optimizer in state.optimizers]
+    if counts != [_counts(stored) for stored in trainer.optimizers]:
+        raise DataError(
+            f"{path / 'trainer' / 'state.pt'}: its parameter groups are not the model's, or of another "
+            "training.optimizer"
+        )
     # Moments come from the file; learning rate, decay and the like from the present configuration.
-    groups = state.optimizer.state_dict()["param_groups"]
-    stored = trainer.optimizer["param_groups"]
-    if [len(group["params"]) for group in groups] != [len(group["params"]) for group in stored]:
-        raise DataError(f"{path / 'trainer' / 'state.pt'}: its parameter groups are not the model's")
-    state.optimizer.load_state_dict({"state": trainer.optimizer["state"], "param_groups": groups})
+    for optimizer, stored in zip(state.optimizers, trainer.optimizers, strict=True):
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": stored["state"], "param_groups": groups})
     device = state.trained[0].device
     state.means.sums = {name: value.to(device) for name, value in trainer.sums.items()}
     state.means.counts = dict(trainer.counts)
     state.step = trainer.step
 
 
-def make_optimizer(
+def _counts(optimizer: Mapping[str, Any]) -> list[int]:
+    """Number of parameters in each group of an optimiser's state."""
+    return [len(group["params"]) for group in optimizer["param_groups"]]
+
+
+def make_optimizers(
     model: nn.Module, config: TrainingConfig
-) -> tuple[torch.optim.Optimizer, list[nn.Parameter]]:
-    """AdamW over the model's parameter groups; everything else is frozen."""
+) -> tuple[tuple[torch.optim.Optimizer, ...], list[nn.Parameter]]:
+    """AdamW over the model's parameter groups, or Muon for hidden layers and AdamW for the rest.
+
+    Everything that is in no group is frozen.
+    """
     trainable: TrainableModel = model  # type: ignore[assignment]
     groups = trainable.parameter_groups()
     trained = [parameter for group in groups for parameter in group["params"]]
     chosen = {id(parameter) for parameter in trained}
     for parameter in model.parameters():
         parameter.requires_grad_(id(parameter) in chosen)
-    for group in groups:
-        group["peak"] = config.learning_rate * group.pop("scale", 1.0)
-    optimizer = torch.optim.AdamW(
-        groups,
-        lr=config.learning_rate,
-        betas=config.betas,
-        weight_decay=config.weight_decay,
-        fused=True,
+    hidden = {id(weight) for weight in hidden_weights(model)} if config.optimizer == "muon" else set()
+    matrices = _groups(groups, config.muon_learning_rate, lambda p: id(p) in hidden)
+    rest = _groups(groups, config.learning_rate, lambda p: id(p) not in hidden)
+    decay = config.weight_decay
+    adam = torch.optim.AdamW(
+        rest, lr=config.learning_rate, betas=config.betas, weight_decay=decay, fused=True
     )
-    return optimizer, trained
+    if not matrices:
+        return (adam,), trained
+    return (adam, Muon(matrices, lr=config.muon_learning_rate, weight_decay=decay)), trained
+
+
+def _groups(
+    groups: Sequence[Mapping[str, Any]], peak: float, wanted: Callable[[nn.Parameter], bool]
+) -> list[dict[str, Any]]:
+    """The wanted parameters of each group that has any, with the peak of its learning rate."""
+    chosen = [
+        {**group, "params": [p for p in group["params"] if wanted(p)], "peak": peak * group.get("scale", 1.0)}
+        for group in groups
+    ]
+    return [group for group in chosen if group["params"]]

@@ -200,6 +200,18 @@ class WindowSpec:
     """Name in the batch -> what is taken. Takes that share one rule object share the drawn frames."""
 
     takes: Mapping[str, Take]
+    from_first: float = 0.0
+    """Share of the examples that start at their episode's first frame; the others start anywhere."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.from_first <= 1:
+            raise UsageError(f"from_first must lie in [0, 1], got {self.from_first}")
+
+    def starts(self, drawn: Int[np.ndarray, "b"], generator: np.random.Generator) -> Int[np.ndarray, "b"]:
+        """Start frames that were drawn evenly, with a share of them moved to the first frame."""
+        if not self.from_first:
+            return drawn
+        return np.where(generator.random(len(drawn)) < self.from_first, 0, drawn)
 
     def indices(
         self, starts: Int[np.ndarray, "b"], bounds: EpisodeBounds, generator: np.random.Generator
