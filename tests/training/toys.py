@@ -15,7 +15,7 @@ SPEC = WindowSpec({"x": Take("x", Offsets((0,)))})
 
 
 class Regression(nn.Module):
-    """y = 3 x_1 - 2 x_2 with dropout and noise; one stream of 16, a second of 4 and a hidden layer on request."""
+    """y = 3 x_1 - 2 x_2 with dropout and noise; one stream of 16; on request one of 4 and a hidden layer."""
 
     def __init__(
         self,

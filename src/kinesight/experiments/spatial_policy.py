@@ -81,10 +81,11 @@ QUICKSTART = Recipe(
     stages=(
         Stage(
             IMAGINER,
-            VideoDiffusionConfig(batch_size=8, size=64, patch=4, base=64),
+            VideoDiffusionConfig(batch_size=8, from_first=0.5, size=64, patch=4, base=48),
             TrainingConfig(
-                steps=1300,
-                fewest_steps=250,
+                steps=800,
+                fewest_steps=300,
+                optimizer="muon",
                 learning_rate=1e-3,
                 warmup=50,
                 betas=(0.9, 0.99),
@@ -97,8 +98,9 @@ QUICKSTART = Recipe(
             POLICY,
             GoalPolicyConfig(horizon=8, batch_size=32, steps=5),
             TrainingConfig(
-                steps=1000,
-                fewest_steps=800,
+                steps=700,
+                fewest_steps=450,
+                optimizer="muon",
                 learning_rate=5e-4,
                 warmup=50,
                 ema=0.999,
@@ -109,7 +111,7 @@ QUICKSTART = Recipe(
     ),
     agent=SpatialPolicyConfig(execute=4, look_every=2),
     evaluation=EvaluationConfig(tasks=QUICKSTART_TASKS),
-    training_minutes=10.5,
+    training_minutes=12.0,
 )
 
 TINY = Recipe(

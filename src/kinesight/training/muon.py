@@ -2,7 +2,7 @@
 
 AdamW scales every number of a gradient by itself; a hidden layer's gradient is dominated by few directions,
 and the rest is learned late. An orthogonal update moves all directions alike. Our video model gets by with a
-fraction of AdamW's steps, which on a CPU are most of the waiting (docs/methods/spatial_policy.md has figures).
+fraction of AdamW's steps, which on a CPU are most of the waiting (figures: docs/methods/spatial_policy.md).
 A convolution counts as the matrix of its outputs by all of its inputs.
 """
 
