@@ -68,9 +68,10 @@ class LatentActionsConfig:
     """Whether depth is seen and predicted; needs recorded or aligned depth."""
     depth_weight: float = 0.01
     """λ_d of Eq. 6."""
-    commitment: float = 1e-4
-    """Weight of the commitment, which the paper does not give. The error of colours is a mean over pixels,
-    most of which do not move: with 0.01 the codes are tidy and say nothing."""
+    commitment: float = 0.0
+    """Weight of the commitment, which the paper does not give; 0 leaves it out. The codebook follows the
+    encodings by itself, and the error of colours is a mean over pixels, most of which do not move: beside its
+    gradient even 1e-4 of commitment draws all encodings to one code before they say anything."""
     perceptual: str = ""
     """Weights file of torchvision's VGG-16 for the perceptual term of Eq. 4; "" leaves the term out."""
     shift: int = 4
@@ -129,7 +130,7 @@ class LatentActions(nn.Module):
         self.streams = {"latent": Stream(config.source, self.spec, config.batch_size)}
         self.loss_weights: Mapping[str, float] = {
             "rgb": 1.0,
-            "commitment": config.commitment,
+            **({"commitment": config.commitment} if config.commitment else {}),
             **({"depth": config.depth_weight} if config.depth else {}),
             **({"perceptual": 1.0} if config.perceptual else {}),
         }
@@ -147,15 +148,23 @@ class LatentActions(nn.Module):
         self.queries = nn.Parameter(torch.randn(config.frames + 1, config.tokens, d))
         self.encoder = nn.ModuleList(SpaceTimeBlock(d, config.heads) for _ in range(config.encoder_blocks))
         self.down = nn.Sequential(nn.LayerNorm(d), nn.Linear(d, config.code_features))
-        self.spread = Standardise(config.tokens, config.code_features)
+        self.spread = Standardise(config.frames, config.tokens, config.code_features)
         self.quantiser = Quantiser(config.codes, config.code_features)
 
         grid = patch_grid(self.size, config.patch)
         self.patches = nn.Linear((4 if config.depth else 3) * config.patch**2, d)
         self.position = learned(grid[0] * grid[1], d)
-        self.up = nn.Linear(config.code_features, d)
-        self.code_place = learned(config.tokens, d)
+        # Which key frame is drawn need not be said by its codes.
+        self.later = learned(config.frames, d)
         self.decoder = nn.ModuleList(Block(d, config.heads) for _ in range(config.decoder_blocks))
+        # Codes scale and shift what every block looks at, from the first step on. As tokens or behind layers
+        # that begin at zero they go unheard, and the encoder learns nothing.
+        self.told = nn.ModuleList(
+            nn.Linear(config.tokens * config.code_features, 2 * d) for _ in range(config.decoder_blocks)
+        )
+        for layer in self.told:
+            assert isinstance(layer, nn.Linear), "made above"
+            nn.init.normal_(layer.weight, std=0.05)
         self.head = FrameHead(d, config.patch, grid, config.depth)
 
     # Training
@@ -204,7 +213,9 @@ class LatentActions(nn.Module):
         )
         drawn = self._decode(rgb[:, 0], None if depth_m is None else depth_m[:, 0], quantised.vectors)
         later = rgb[:, 1:].flatten(0, 1)
-        terms = {"rgb": colour_error(drawn.rgb, later), "commitment": quantised.commitment.mean(-1)}
+        terms = {"rgb": colour_error(drawn.rgb, later)}
+        if self.config.commitment:
+            terms["commitment"] = quantised.commitment.mean(-1)
         if depth_m is not None:
             assert drawn.depth_m is not None, "the head was built with depth"
             terms["depth"] = depth_error(drawn.depth_m, depth_m[:, 1:].flatten(0, 1), later)
@@ -242,18 +253,18 @@ class LatentActions(nn.Module):
         depth_m: Float[Tensor, "b 1 h w"] | None,
         vectors: Float[Tensor, "m n e"],
     ) -> Frames:
-        """Eq. 3: m / b frames for each known one, every one from its own codes alone."""
+        """Eq. 3: the next m / b key frames for each known one, every one from its own codes alone."""
         each = len(vectors) // len(rgb)
         rgb = rgb.repeat_interleave(each, 0)
         if depth_m is not None:
             depth_m = depth_m.repeat_interleave(each, 0)
         known = 2 * rgb - 1 if depth_m is None else torch.cat([2 * rgb - 1, depth_m / 2], dim=1)
-        tokens = self.patches(as_patches(known, self.config.patch)) + self.position
-        codes = self.up(vectors) + self.code_place
-        x = torch.cat([codes, tokens], dim=1)
-        for block in self.decoder:
-            x = block(x)
-        return self.head(x[:, self.config.tokens :], rgb, depth_m)
+        later = self.later[:each].repeat(len(rgb) // each, 1)
+        x = self.patches(as_patches(known, self.config.patch)) + self.position + later[:, None]
+        for block, told in zip(self.decoder, self.told, strict=True):
+            scale, shift = told(vectors.flatten(1))[:, None].chunk(2, dim=-1)
+            x = block(x * (1 + scale) + shift)
+        return self.head(x, rgb, depth_m)
 
     # Use
 

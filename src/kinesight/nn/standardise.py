@@ -10,36 +10,52 @@ from torch import Tensor, nn
 
 
 class Standardise(nn.Module):
-    """Statistics of each of `places` and each feature, of counted vectors alone; nothing in it is learned.
+    """Statistics of each frame, place and feature, of counted vectors alone; nothing in it is learned.
 
     It is batch normalisation (Ioffe & Szegedy, 2015) that can leave vectors out and that begins with the
-    statistics of its first batch.
+    statistics of its first batch. By frame, since otherwise what tells one frame from the next, which is the
+    same in every example, outweighs what tells examples apart, and codes name the frame.
     """
 
     mean: Tensor
     variance: Tensor
     begun: Tensor
 
-    def __init__(self, places: int, features: int, decay: float = 0.98, least: float = 1e-5) -> None:
+    def __init__(
+        self, frames: int, places: int, features: int, decay: float = 0.95, least: float = 1e-5
+    ) -> None:
         super().__init__()
         self.decay, self.least = decay, least
-        self.register_buffer("mean", torch.zeros(places, features))
-        self.register_buffer("variance", torch.ones(places, features))
-        self.register_buffer("begun", torch.zeros(()))
+        self.register_buffer("mean", torch.zeros(frames, places, features))
+        self.register_buffer("variance", torch.ones(frames, places, features))
+        self.register_buffer("begun", torch.zeros(frames, 1, 1))
 
     def forward(
-        self, vectors: Float[Tensor, "... n e"], counted: Bool[Tensor, "..."] | None = None
-    ) -> Float[Tensor, "... n e"]:
-        """`counted`: rows that the statistics are of (default: all). With fewer than two of them, which have
-        no spread, and outside of training what was met so far takes their place."""
-        flat = vectors.flatten(0, -3)
-        known = flat if counted is None else flat[counted.flatten()]
-        if not self.training or len(known) < 2:
-            return (vectors - self.mean) * (self.variance + self.least).rsqrt()
-        mean, variance = known.mean(0), known.var(0, unbiased=False)
-        with torch.no_grad():
-            share = torch.where(self.begun > 0, 1 - self.decay, 1.0)
-            self.mean.lerp_(mean, share)
-            self.variance.lerp_(variance, share)
-            self.begun.fill_(1.0)
+        self, vectors: Float[Tensor, "b t n e"], counted: Bool[Tensor, "b t"] | None = None
+    ) -> Float[Tensor, "b t n e"]:
+        """The first t frames. `counted`: rows that the statistics are of (default: all).
+
+        For a frame with fewer than two of them, which have no spread, and outside of training what was met so
+        far takes their place.
+        """
+        frames = vectors.shape[1]
+        mean, variance = self.mean[:frames], self.variance[:frames]
+        if self.training:
+            weight = vectors.new_ones(vectors.shape[:2]) if counted is None else counted.to(vectors.dtype)
+            mean, variance = self._of_batch(vectors, weight[..., None, None])
         return (vectors - mean) * (variance + self.least).rsqrt()
+
+    def _of_batch(self, vectors: Tensor, weight: Float[Tensor, "b t 1 1"]) -> tuple[Tensor, Tensor]:
+        """The batch's statistics where it has some, and the buffers moved towards them."""
+        frames, count = vectors.shape[1], weight.sum(0)
+        mean = (vectors * weight).sum(0) / count.clamp_min(1)
+        variance = ((vectors - mean).square() * weight).sum(0) / count.clamp_min(1)
+        enough = count >= 2
+        begun = self.begun[:frames] > 0
+        share = enough * torch.where(begun, 1 - self.decay, 1.0)
+        with torch.no_grad():
+            self.mean[:frames] = torch.lerp(self.mean[:frames], mean, share)
+            self.variance[:frames] = torch.lerp(self.variance[:frames], variance, share)
+            self.begun[:frames] = (begun | enough).to(self.begun.dtype)
+        kept = self.mean[:frames].clone(), self.variance[:frames].clone()
+        return torch.where(enough, mean, kept[0]), torch.where(enough, variance, kept[1])
