@@ -129,13 +129,16 @@ def test_losses_are_sums_over_later_frames(facts, store) -> None:
 
 
 def test_codes_say_what_happens_where_the_present_frame_does_not(facts, store) -> None:
-    """One present frame, sixteen futures: nothing but the codes can tell which of them it is."""
-    model = build(facts, shift=0, features=32, codes=16, commitment=LatentActionsConfig().commitment)
-    batch = gather(model, store, 16, seed=3)
-    assert batch.depth_mm is not None
-    rgb, depth_mm = batch.rgb.clone(), batch.depth_mm.clone()
+    """One present frame, several futures: nothing but the codes can tell which of them it is."""
+    model = build(facts, shift=0, features=32, codes=16)
+    many = gather(model, store, 64, seed=3)
+    inside = [b for b in range(64) if many.valid[b].all()]
+    chosen = list({many.rgb[b, 1:].numpy().tobytes(): b for b in inside}.values())
+    assert len(chosen) >= 4, "different futures that lie inside their episodes"
+    assert many.depth_mm is not None
+    rgb, depth_mm = many.rgb[chosen], many.depth_mm[chosen]
     rgb[:, 0], depth_mm[:, 0] = rgb[0, 0].clone(), depth_mm[0, 0].clone()
-    batch = LatentBatch(rgb, torch.ones_like(batch.valid), depth_mm)
+    batch = LatentBatch(rgb, many.valid[chosen], depth_mm)
     config = TrainingConfig(optimizer="muon", learning_rate=1e-3)
     optimizers, _ = make_optimizers(model, config)
     draws = generator()

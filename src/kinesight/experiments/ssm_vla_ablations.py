@@ -22,7 +22,7 @@ from kinesight.experiments.ssm_vla_recipes import (
 )
 from kinesight.types.errors import lookup
 
-SHORT_STEPS = {FEATURES: 500, LAM: 500, POLICY: 1000}
+SHORT_STEPS = {FEATURES: 500, LAM: 400, POLICY: 600}
 SHORT = replace(
     SMALL,
     stages=tuple(
