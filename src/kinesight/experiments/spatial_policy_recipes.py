@@ -28,7 +28,7 @@ SMALL = replace(
     # Steps in about the quickstart's proportion to the number of tasks.
     stages=tuple(
         replace(stage, training=replace(stage.training, steps=steps, fewest_steps=0))
-        for stage, steps in zip(QUICKSTART.stages, (2000, 2500), strict=True)
+        for stage, steps in zip(QUICKSTART.stages, (2100, 2500), strict=True)
     ),
     evaluation=EvaluationConfig(tasks=SP11),
     training_minutes=0.0,
