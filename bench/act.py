@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from imagine import median_s, scene
+from imagine import scene
+from timing import median_s, training_step_s
 
 from kinesight.cli.arguments import names
 from kinesight.evaluation.provenance import hardware, versions
 from kinesight.experiments import catalogue
 from kinesight.models.goal_policy import GoalPolicy, PolicyBatch
-from kinesight.training.losses import autocast_type
 from kinesight.types.files import write_atomic
 
 
@@ -39,22 +39,16 @@ def acting(recipe: str, repeats: int) -> dict[str, float]:
         actions=2 * torch.rand(count, horizon, 4) - 1,
         valid=torch.ones(count, horizon, dtype=torch.bool),
     )
-    precision = autocast_type(stage.training.precision, torch.device("cpu"))
-    optimiser = torch.optim.AdamW(model.train().parameters(), fused=True)
 
-    def step() -> None:
-        with torch.autocast("cpu", precision, enabled=precision != torch.float32):
-            loss = model.loss("policy", batch, generator)["action"].mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
+    def loss() -> torch.Tensor:
+        return model.loss("policy", batch, generator)["action"].mean()
 
     return {
         "parameters_M": sum(p.numel() for p in model.parameters()) / 1e6,
         "edge_px": edge,
         "act_s": act_s,
         "actions": horizon,
-        "training_steps_per_s": 1 / median_s(step, 3),
+        "training_steps_per_s": 1 / training_step_s(model, loss, stage.training, 3),
         "training_batch": count,
     }
 

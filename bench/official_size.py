@@ -7,6 +7,7 @@ about 195 of the 201 million parameters.
 """
 
 import math
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -103,6 +104,9 @@ class OfficialSize(nn.Module):
             if level:
                 self.grow.append(Factorised(width, width, frames))
         self.head = nn.Sequential(nn.GroupNorm(32, width), nn.SiLU(), Factorised(width, 3, frames))
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        return [{"params": list(self.parameters())}]
 
     def forward(
         self, noisy: Float[Tensor, "b t 3 y x"], first: Float[Tensor, "b 3 y x"], levels: Float[Tensor, "b"]

@@ -12,16 +12,20 @@ second are what counts. Mesa would else draw stock's pictures, but not ours, on 
 """
 
 import argparse
+import json
 import os
-import platform
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+
+from kinesight.evaluation.provenance import hardware, versions
+from kinesight.types.files import write_atomic
 
 
 @dataclass(frozen=True)
@@ -196,15 +200,19 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("MUJOCO_GL", "egl")
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {os.environ['MUJOCO_GL']}")
+    found: dict[str, Any] = {"hardware": hardware(), "versions": versions(), "cores a side": options.cores}
+    print(f"{found['hardware']['cpu']}, {os.cpu_count()} cores, {os.environ['MUJOCO_GL']}")
     count = options.blocks * options.frames
     edge = options.size
     print(f"{options.task}, {edge} x {edge}, medians of {count} frames, cores a side: {options.cores}")
     for camera in options.camera.split(","):
-        report(Setup(options.task, camera, options.size, options.cropped, options.cores), options)
+        setup = Setup(options.task, camera, options.size, options.cropped, options.cores)
+        found[camera] = report(setup, options)
+    write_atomic(options.out / "render.json", json.dumps(found, indent=2))
 
 
-def report(setup: Setup, options: argparse.Namespace) -> None:
+def report(setup: Setup, options: argparse.Namespace) -> dict[str, Any]:
+    """Printed; returned are medians in milliseconds and what the pictures have in common."""
     pools = {side: ProcessPoolExecutor(1, mp_context=get_context("spawn")) for side in SIDES}
     times: dict[str, dict[str, list[tuple[float, float]]]] = {side: {} for side in SIDES}
     frames: dict[str, list[Frame]] = {side: [] for side in SIDES}
@@ -217,17 +225,26 @@ def report(setup: Setup, options: argparse.Namespace) -> None:
     for pool in pools.values():
         pool.shutdown()
     print(f"\n{setup.camera:24s} {'stock ms':>10s} {'ours ms':>10s} {'ratio':>8s}   {'processor time':>15s}")
+    found: dict[str, Any] = {}
     for name in times["stock"]:
         (stock, stock_cpu), (ours, ours_cpu) = (np.median(times[side][name], axis=0) for side in SIDES)
         print(
             f"{name:24s} {stock:10.2f} {ours:10.2f} {stock / ours:8.1f}"
             f"   {stock_cpu:.1f} / {ours_cpu:.1f} = {stock_cpu / ours_cpu:.1f}"
         )
+        found[name] = {
+            "stock_ms": stock,
+            "ours_ms": ours,
+            "stock_processor_ms": stock_cpu,
+            "ours_processor_ms": ours_cpu,
+        }
     if not setup.cropped:
-        print("\n".join(compare(frames["stock"], frames["ours"])))
+        found["agreement"] = compare(frames["stock"], frames["ours"])
+        print("\n".join(found["agreement"]))
         side_by_side(
             frames["stock"][-1], frames["ours"][-1], options.out / f"{setup.task}-{setup.camera}.png"
         )
+    return found
 
 
 if __name__ == "__main__":
