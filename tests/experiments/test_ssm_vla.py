@@ -1,7 +1,7 @@
 """A run of SSM-VLA: every stage beside its frozen teacher, the agent made of them, and what is refused."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +14,10 @@ import torch
 from kinesight.agents.episode import run_episode
 from kinesight.agents.ssm_vla import SsmVlaAgent, SsmVlaAgentConfig
 from kinesight.collection.collect import collect
-from kinesight.data.episodes import EpisodeStore
+from kinesight.data.derived import derive
+from kinesight.data.episodes import Episode, EpisodeStore
 from kinesight.data.windows import open_windows
-from kinesight.experiments import catalogue, ssm_vla_recipes, taught, training
+from kinesight.experiments import catalogue, ssm_vla_ablations, ssm_vla_recipes, taught, training
 from kinesight.experiments.evaluation import with_agent
 from kinesight.experiments.recipe import Recipe, Stage
 from kinesight.experiments.rows import rows_of, table_rows
@@ -173,6 +174,30 @@ def test_data_without_depth_are_refused_with_what_to_do(run: Run, tmp_path: Path
     colour.take(FEATURES, run.path)
     train_run(colour, flat)
     assert isinstance(make_agent(colour), SsmVlaAgent)
+    plain = ssm_vla_recipes.with_policy(RECIPE, "plain", "draws nothing", frames=0, imagine=False)
+    assert plain.stage(POLICY).model.depth  # type: ignore[union-attr]
+    train_run(create_run(tmp_path / "plain", plain), flat)
+
+
+def estimated(episode: Episode) -> Mapping[str, np.ndarray]:
+    """What a single-picture network might say, and the few points that are known."""
+    shape = episode.arrays["rgb.front"].shape[:3]
+    inverse = np.broadcast_to(np.linspace(0.5, 2.0, shape[2]), shape)
+    known = np.where(np.arange(shape[1])[:, None] % 3 == 0, np.rint(1000 / inverse), 0)
+    return {
+        "depth_estimate.front": (7 * inverse + 3).astype(np.float32),
+        "sparse_depth_mm.front": known.astype(np.uint16),
+    }
+
+
+def test_estimated_depth_is_aligned_and_takes_the_place_of_a_sensors(run: Run, tmp_path: Path) -> None:
+    flat = recorded(tmp_path / "flat", depth=False)
+    flat = flat.with_derived(derive(flat, "estimated", estimated))
+    (store,) = taught.with_taught_keys(run, RECIPE.stage(LAM), [flat])
+    depth_m = store[0].arrays["depth_mm.front"] / 1000
+    np.testing.assert_allclose(
+        depth_m[:, 0], np.broadcast_to(1 / np.linspace(0.5, 2.0, 16), depth_m[:, 0].shape), atol=2e-3
+    )
 
 
 def test_watching_first_then_learning_from_a_few_actions(
@@ -220,6 +245,20 @@ def test_a_system_has_its_own_rows_and_no_planner(run: Run) -> None:
     assert {type(recipe.agent) for recipe in catalogue.RECIPES.values()} == set(SYSTEMS)
 
 
+def test_a_trained_run_is_sampled_otherwise_but_keeps_what_it_learned_with(run: Run) -> None:
+    other = with_agent(run, ("stages.policy.model.steps=2",))
+    assert load_stage(other, POLICY).model.config == replace(STAGES[2].model, steps=2)
+    assert load_stage(run, POLICY).model.config == STAGES[2].model
+    for assignment in ("stages.policy.model.blocks=1", "stages.policy.training.steps=9", "data.episodes=9"):
+        with pytest.raises(UsageError, match=r"agent\.… and stages\.policy\.model\.steps; .* is fixed: "):
+            with_agent(run, (assignment,))
+
+
+def test_more_actions_than_are_predicted_cannot_be_executed() -> None:
+    with pytest.raises(UsageError, match=r"agent\.execute is 9, but policy predicts 4 actions at once"):
+        replace(RECIPE, agent=SsmVlaAgentConfig(execute=9))
+
+
 def test_recipes_of_before_there_were_systems_are_read(tmp_path: Path) -> None:
     made = create_run(tmp_path / "old", catalogue.recipe("spatial-policy-tiny"))
     file = made.path / "recipe.json"
@@ -236,7 +275,10 @@ def test_recipes_of_before_there_were_systems_are_read(tmp_path: Path) -> None:
 def test_variants_of_the_small_recipe_differ_in_one_thing_and_share_its_data() -> None:
     base = catalogue.recipe("ssm-vla-small")
     variants = [recipe for recipe in ssm_vla_recipes.RECIPES if recipe.name.startswith(f"{base.name}-")]
-    assert len(variants) == 9
+    assert len(variants) == 10
+    (elsewhere,) = (recipe for recipe in variants if recipe.name.endswith("-abc"))
+    assert (elsewhere.data.split, elsewhere.evaluation.split) == ("ABC", "D")
+    variants.remove(elsewhere)
     for recipe in variants:
         assert (recipe.data, recipe.agent, recipe.evaluation) == (base.data, base.agent, base.evaluation)
         assert training.default_data(recipe) == training.default_data(base)
@@ -255,7 +297,9 @@ def test_variants_of_the_small_recipe_differ_in_one_thing_and_share_its_data() -
 @pytest.mark.parametrize("budget", ["tiny", "small", "paper"])
 def test_every_table_compares_cells_that_differ(budget: str) -> None:
     tables = catalogue.ablations("ssm-vla", budget)
-    assert [table.name for table in tables] == ["structure", "chains", "pretraining"]
+    few, many = ssm_vla_ablations.LABELS[budget]
+    names = ["structure", "chains", f"pretraining-{few}", f"pretraining-{many}"]
+    assert [table.name for table in tables] == names
     for table in tables:
         assert len({cell.folder.rpartition("-")[2] for cell in table.cells}) == len(table.cells)
 
@@ -271,6 +315,15 @@ def test_the_papers_size_is_the_same_recipe_at_another_size() -> None:
     assert (policy.training.learning_rate, policy.training.weight_decay) == (1e-3, 1e-4)
     for stage in full.stages:
         assert stage.training.warmup == pytest.approx(0.05 * stage.training.steps)
+
+
+def test_without_labels_for_all_the_time_goes_to_the_labelled() -> None:
+    """What features, LAM and codes cost is given to the policy that goes without them."""
+    table = next(t for t in catalogue.ablations("ssm-vla", "small") if t.name == "pretraining-5")
+    longer, alone, watched = (cell.recipe for cell in table.cells)
+    steps = [recipe.stage(POLICY).training.steps for recipe in (longer, alone, watched)]
+    assert steps == [2 * steps[1], steps[1], steps[1] // 2]
+    assert watched.stage(PRETRAINING).training.steps == steps[2]
 
 
 def test_labels_keep_every_other_setting() -> None:

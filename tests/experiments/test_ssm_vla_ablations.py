@@ -42,7 +42,7 @@ def test_cells_share_features_and_latent_actions(tmp_path: Path, monkeypatch: py
 
 
 def test_every_part_is_measured_on_single_tasks_and_on_chains_by_the_same_models() -> None:
-    structure, chains, _ = ablations("small")
+    structure, chains, *_ = ablations("small")
     for one, other in zip(structure.cells, chains.cells, strict=True):
         assert one.name == other.name
         assert one.folder != other.folder

@@ -38,6 +38,7 @@ CONFIGS: dict[str, Config] = {
     "video-flow": VIDEO,
     "video-v-guided": replace(VIDEO, objective="v", guidance=2.0, patch=1, blocks=2),
     "video-epsilon-linear": replace(VIDEO, objective="epsilon-linear", predict_data=False, guidance=3.0),
+    "video-fine": replace(VIDEO, fine_rate=5.0, from_first=0.5),
     "video-text": replace(VIDEO, condition="text", objective="x0"),
     "video-distance": replace(VIDEO, condition="distance", points=("target", "goal", "target")),
     "video-local": replace(VIDEO, condition="plan-local", depth=2, guidance=1.5),

@@ -110,6 +110,28 @@ def test_a_next_frame_after_the_end_is_not_trained_on(model: SsmVla, store: Epis
     assert (found > 0).tolist() == [True, False, True, False]
 
 
+def test_the_next_frame_is_trained_in_units_of_copying(facts: DataFacts, store: EpisodeStore) -> None:
+    """In plain units its weight of 0.1 would leave the shared layers next to nothing beside the action."""
+    model = joint(facts, shift=0, proprio_noise=0.0)
+    batch = batch_of(model, store, size=8)
+    now, later = model._colours(batch.rgb[:, -1:])[:, 0], model._colours(batch.next_rgb)[:, 0]
+    assert batch.next_valid is not None
+    copied = ((now - later).square().mean((1, 2, 3)) * batch.next_valid[:, 0]).sum() / batch.next_valid.sum()
+    terms = model.loss("policy", batch, generator())
+    drawn = model._draw(model(batch), batch)
+    plain = (drawn.rgb - later).square().mean((1, 2, 3)) * batch.next_valid[:, 0]
+    torch.testing.assert_close(terms["rgb"], plain / copied)
+
+    def pull(name: str) -> float:
+        model.zero_grad()
+        loss = model.loss_weights[name] * model.loss("policy", batch, generator())[name].mean()
+        loss.backward()
+        shared = [p.grad for p in model.stages.parameters() if p.grad is not None]
+        return float(torch.stack([gradient.norm() for gradient in shared]).norm())
+
+    assert pull("rgb") > 0.01 * pull("action")
+
+
 def test_history_is_taken_at_the_offsets_that_the_agent_will_ask_for(model: SsmVla) -> None:
     assert model.offsets == (-4, -2, 0)
     rule = model.spec.takes["rgb"].rule
@@ -156,6 +178,10 @@ def test_a_second_view_that_is_not_recorded_is_refused(facts: DataFacts) -> None
     ("settings", "message"),
     [
         ({"history": 0}, "history must be at least 1, got 0"),
+        ({"words": 0}, "words must be at least 1, got 0"),
+        ({"size": -8}, "size must be at least 0, got -8"),
+        ({"heads": 5}, "features must be a multiple of heads, got 32 and 5"),
+        ({"head_features": 5}, "head_features must be a multiple of heads, got 5 and 2"),
         ({"codes": 1}, "a latent plan needs tokens >= 1 and codes >= 2"),
         ({"actions": False, "imagine": False, "frames": 0}, "there is nothing to learn"),
     ],

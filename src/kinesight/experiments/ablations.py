@@ -23,6 +23,7 @@ from kinesight.experiments.runs import create_run, open_run
 from kinesight.experiments.training import processes, run_data, train_run
 from kinesight.training.checkpoints import checkpoint_path, last_checkpoint
 from kinesight.types.errors import KinesightError, UsageError, lookup
+from kinesight.types.sampling import sampled_as
 from kinesight.types.serial import to_json
 
 
@@ -131,7 +132,10 @@ def results_folder(folder: Path) -> Path:
 def stage_key(recipe: Recipe, stage: Stage) -> str:
     """Equal for stages that are trained alike: same model, training, data, first weights and teacher."""
     before = " ".join(stage_key(recipe, recipe.stage(n)) if n else "" for n in (stage.needs, stage.teacher))
-    text = f"{before} {to_json(replace(stage, name='', needs='', teacher=''))} {to_json(recipe.data)}"
+    learned = replace(
+        stage, name="", needs="", teacher="", model=sampled_as(stage.model, type(stage.model)())
+    )
+    text = f"{before} {to_json(learned)} {to_json(recipe.data)} {to_json(recipe.fine_intervals)}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -1,6 +1,6 @@
 """From a trained run to results: the agent and its control rows on the same cases, resumable."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,8 @@ from kinesight.interfaces.environment import Environment
 from kinesight.language.chat import ChatConfig
 from kinesight.types.case import Case
 from kinesight.types.errors import UsageError, lookup
-from kinesight.types.serial import to_json
+from kinesight.types.sampling import sampled_as, sampling_settings
+from kinesight.types.serial import differences, to_json, to_jsonable
 
 Announce = Callable[[str], None]
 """Told when a phase begins."""
@@ -88,9 +89,8 @@ def with_agent(
 
     `judge` "chat" asks the model that `chat` names about every video, "none" leaves the recipe's judge out.
     """
-    if fixed := [text for text in assignments if not text.startswith("agent.")]:
-        raise UsageError(f"a trained run takes other values for agent.… only, got {', '.join(fixed)}")
     recipe = override(run.recipe, assignments)
+    _check_learned(run.recipe, recipe)
     if not (planner or judge or chat or isinstance(recipe.agent, SpatialPolicyConfig)):
         return replace(run, recipe=recipe)
     agent = loop_settings(recipe)
@@ -99,6 +99,25 @@ def with_agent(
         agent = replace(agent, critic=lookup("judge", judge, JUDGES)(agent))
     lookup("planner", agent.planner, PLANNERS)
     return replace(run, recipe=replace(recipe, agent=agent))
+
+
+def _check_learned(trained: Recipe, recipe: Recipe) -> None:
+    """The recipes may differ in their agent and in the sampling of their models."""
+    stages = tuple(
+        replace(mine, model=sampled_as(mine.model, theirs.model))
+        for mine, theirs in zip(recipe.stages, trained.stages, strict=True)
+    )
+    same = replace(recipe, agent=trained.agent, stages=stages)
+    if fixed := differences(to_jsonable(trained), to_jsonable(same)):
+        free = (
+            f"stages.{stage.name}.model.{name}"
+            for stage in trained.stages
+            for name in sampling_settings(stage.model)
+        )
+        raise UsageError(
+            f"a trained run takes other values for agent.… and {', '.join(free)}; what it learned with is "
+            f"fixed: {'; '.join(fixed)}"
+        )
 
 
 def _chat_judge(agent: SpatialPolicyConfig) -> ChatJudgeConfig:
@@ -152,7 +171,11 @@ def run_row(
         recipe=run.recipe.name,
         checkpoints={name: stage.digest for name, stage in stages.items()},
         privileged=make().privileged,
-        settings={"agent": _settings(run, chosen), "data": run.record().data},
+        settings={
+            "agent": _settings(run, chosen),
+            "data": run.record().data,
+            "sampling": _sampling(run, stages),
+        },
     )
     results = run_evaluation(
         out,
@@ -168,6 +191,10 @@ def run_row(
     )
     write_results(out, results)
     return results
+
+
+def _sampling(run: Run, stages: Iterable[str]) -> str:
+    return to_json({name: sampling_settings(run.recipe.stage(name).model) for name in stages})
 
 
 def _settings(run: Run, row: Row) -> str:

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from kinesight.experiments.recipe import Recipe, Stage
 from kinesight.interfaces.model import Windows
 from kinesight.training.loop import Batches, Seed
@@ -53,6 +55,8 @@ def seconds_a_step(stage: Stage, trainer: Trainer) -> float:
 def _read_clock(batches: Batches, readings: list[float]) -> Batches:
     def clocked(seeds: Sequence[Seed], size: int) -> Iterator[Windows]:
         for windows in batches(seeds, size):
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()  # the steps before may only be queued
             readings.append(time.monotonic())
             yield windows
 

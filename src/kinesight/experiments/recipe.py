@@ -11,6 +11,7 @@ from kinesight.agents.avdc import AvdcConfig
 from kinesight.agents.spatial_policy import SpatialPolicyConfig
 from kinesight.agents.ssm_vla import SsmVlaAgentConfig
 from kinesight.collection.collect import CollectionConfig
+from kinesight.collection.fine_intervals import FineIntervals
 from kinesight.models.goal_policy import GoalPolicyConfig
 from kinesight.models.latent_actions import LatentActionsConfig
 from kinesight.models.masked_autoencoder import MaskedAutoencoderConfig
@@ -91,6 +92,8 @@ class Recipe:
     training_minutes: float = 0.0
     """Training of all stages shall take at most so long: on a slow machine they get fewer steps (see `pace`).
     0 makes all steps, whatever time they take."""
+    fine_intervals: FineIntervals = field(default_factory=FineIntervals)
+    """What counts as fine manipulation, for models whose `fine_rate` is not 1."""
 
     def __post_init__(self) -> None:
         if self.training_minutes < 0:
@@ -103,6 +106,8 @@ class Recipe:
                         f"stage {stage.name!r} needs {other!r}, which is none of the stages before it: "
                         f"{', '.join(earlier) or 'none'}"
                     )
+            if isinstance(self.agent, SsmVlaAgentConfig) and isinstance(stage.model, SsmVlaConfig):
+                _check_chunk(self.agent.execute, stage.name, stage.model.horizon)
 
     def stage(self, name: str) -> Stage:
         for stage in self.stages:
@@ -114,6 +119,11 @@ class Recipe:
     def measured_in(self) -> str:
         """The environment of the cases."""
         return self.evaluation.env or self.data.env
+
+
+def _check_chunk(execute: int, stage: str, horizon: int) -> None:
+    if execute > horizon:
+        raise UsageError(f"agent.execute is {execute}, but {stage} predicts {horizon} actions at once")
 
 
 def loop_settings(recipe: Recipe) -> SpatialPolicyConfig:

@@ -22,6 +22,7 @@ from kinesight.training.checkpoints import last_checkpoint, read_description
 from kinesight.types.errors import DataError
 from kinesight.types.facts import DataFacts
 from kinesight.types.files import write_atomic
+from kinesight.types.sampling import sampled_as
 from kinesight.types.serial import differences, from_json, from_jsonable, parse_json, to_json, to_jsonable
 
 WEIGHTS = "ema.safetensors"
@@ -187,7 +188,10 @@ class Trained:
 
 
 def load_stage(run: Run, name: str, device: torch.device | str = "cpu") -> Trained:
-    """The stage's newest checkpoint; the model is built from what the checkpoint says of it."""
+    """The stage's newest checkpoint; the model is built from what the checkpoint says of it.
+
+    Only the settings of sampling are those that the run's recipe has.
+    """
     path = run.checkpoint(name)
     description = read_description(path)
     for part in ("stage", "facts"):
@@ -195,7 +199,7 @@ def load_stage(run: Run, name: str, device: torch.device | str = "cpu") -> Train
             raise DataError(f"{path}/config.json: {part!r} is missing, this is no checkpoint of a stage")
     stage = from_jsonable(Stage, description["stage"], f"{path}/config.json")
     facts = from_jsonable(DataFacts, description["facts"], f"{path}/config.json")
-    model = stage.model.build(facts)
+    model = sampled_as(stage.model, run.recipe.stage(name).model).build(facts)
     _check_frozen(model, description, path)
     # The average holds trained parameters only; buffers and frozen parts come from the model's own file.
     weights = path / WEIGHTS

@@ -41,7 +41,7 @@ LABELS: dict[str, tuple[int, ...]] = {"tiny": (1, 2), "small": (5, 25), "paper":
 def ablations(budget: str) -> tuple[Ablation, ...]:
     """Every table at this budget; an unknown one is answered with the list."""
     base = lookup("budget", budget, BUDGETS)
-    return (_structure(base), _chains(base), _pretraining(base, LABELS[budget]))
+    return (_structure(base), _chains(base), *(_pretraining(base, count) for count in LABELS[budget]))
 
 
 def _structure(base: Recipe) -> Ablation:
@@ -69,21 +69,33 @@ def _parts(base: Recipe) -> tuple[Cell, ...]:
     )
 
 
-def _pretraining(base: Recipe, labels: tuple[int, ...]) -> Ablation:
-    cells = tuple(
+def _pretraining(base: Recipe, count: int) -> Ablation:
+    """The first cell has about the time that the last one spends on features, LAM, codes and policy."""
+    alone = _cell(base, with_labels, episodes=count, pretrained=False)
+    cells = (
+        Cell(f"{count} labelled, same time", _with_steps(alone, POLICY, 2)),
+        Cell(f"{count} labelled", alone),
         Cell(
-            f"{count} labelled" + (", video watched first" if pretrained else ""),
-            _cell(base, with_labels, episodes=count, pretrained=pretrained),
-        )
-        for count in labels
-        for pretrained in (False, True)
+            f"{count} labelled, video watched first",
+            _cell(base, with_labels, episodes=count, pretrained=True),
+        ),
     )
     note = (
-        f"All {base.data.episodes} episodes of a task may be watched; so many have actions. Watching: frames "
-        "and latent plans of all tasks, without actions, in half of the policy's steps; the LAM, taught by "
-        "the same video, comes on top."
+        f"All {base.data.episodes} episodes of a task may be watched, {count} have actions. Watching: frames "
+        "and latent plans of all tasks, without actions, in half of the policy's steps; features and LAM, "
+        "taught by the same video, come on top, for which the first row has twice the steps."
     )
-    return Ablation("pretraining", "Video without actions", note, cells)
+    return Ablation(f"pretraining-{count}", f"Video without actions, {count} labelled", note, cells)
+
+
+def _with_steps(base: Recipe, name: str, times: int) -> Recipe:
+    stages = tuple(
+        replace(stage, training=replace(stage.training, steps=times * stage.training.steps))
+        if stage.name == name
+        else stage
+        for stage in base.stages
+    )
+    return replace(base, stages=stages)
 
 
 def _cell(base: Recipe, change: Callable[..., Recipe], **settings: object) -> Recipe:

@@ -158,6 +158,13 @@ SMALL_CAUSAL = with_policy(
     SMALL, "ssm-vla-small-causal", "plain causal attention over all tokens", attention="causal"
 )
 SMALL_WITHOUT_DEPTH = without_depth(SMALL, "ssm-vla-small-without-depth", "colour alone is predicted")
+SMALL_ABC = replace(
+    SMALL,
+    name="ssm-vla-small-abc",
+    summary="learned under three looks of the room, measured under a fourth",
+    data=replace(SMALL.data, split="ABC"),
+    evaluation=replace(SMALL.evaluation, split="D"),
+)
 LABELLED = tuple(
     with_labels(
         SMALL,
@@ -308,6 +315,7 @@ RECIPES = (
     SMALL_WITHOUT_LAM,
     SMALL_CAUSAL,
     SMALL_WITHOUT_DEPTH,
+    SMALL_ABC,
     *LABELLED,
     FULL,
     TINY,

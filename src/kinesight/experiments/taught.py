@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
+from kinesight.collection.aligned_depth import ESTIMATE, SPARSE, AlignedDepth
 from kinesight.data.derived import derive
 from kinesight.data.episodes import EpisodeStore
 from kinesight.experiments.recipe import ModelConfig, Stage
@@ -18,9 +19,8 @@ def with_taught_keys(run: Run, stage: Stage, stores: Sequence[EpisodeStore]) -> 
     """The stores with the keys that are made by the stage's teacher; data that do not fit are refused."""
     model = stage.model
     _check_lengths(stage, stores)
-    if isinstance(model, LatentActionsConfig | SsmVlaConfig) and model.depth:
-        for store in stores:
-            _check_depth(run, stage, store)
+    if _learns_depth(model):
+        stores = [_with_depth(run, stage, store) for store in stores]
     if isinstance(model, SsmVlaConfig) and model.frames:
         return tuple(with_latent_codes(run, stage.teacher, store) for store in stores)
     return tuple(stores)
@@ -50,18 +50,26 @@ def _reach(model: ModelConfig) -> dict[str, int]:
     return spans
 
 
-def _check_depth(run: Run, stage: Stage, store: EpisodeStore) -> None:
-    if any(key.startswith("depth_mm.") for key in store.layout(0)):
-        return
-    learners = [
-        other.name
-        for other in run.recipe.stages
-        if isinstance(other.model, LatentActionsConfig | SsmVlaConfig) and other.model.depth
-    ]
+def _learns_depth(model: ModelConfig) -> bool:
+    if isinstance(model, SsmVlaConfig):
+        return model.imagine and model.depth
+    return isinstance(model, LatentActionsConfig) and model.depth
+
+
+def _with_depth(run: Run, stage: Stage, store: EpisodeStore) -> EpisodeStore:
+    """With the depth of a sensor, or with that of estimates, aligned to the points that are known."""
+    recorded = {key.partition(".")[0] for key in store.layout(0)}
+    if "depth_mm" in recorded:
+        return store
+    if recorded >= {ESTIMATE, SPARSE}:
+        aligned = AlignedDepth()
+        return store.with_derived(derive(store, "depth", aligned, parameters=aligned))
+    learners = [other.name for other in run.recipe.stages if _learns_depth(other.model)]
     without = " ".join(f"stages.{name}.model.depth=false" for name in learners)
     raise DataError(
         f"{store.path}: no depth is recorded, and {stage.name} learns to predict it. Collect with --depth, "
-        f"or derive aligned depth, or go without: --set {without}. Frames are then predicted in colour alone."
+        f"or record {ESTIMATE}.CAM and {SPARSE}.CAM, or go without: --set {without}. Frames are then "
+        "predicted in colour alone."
     )
 
 

@@ -124,7 +124,7 @@ def _with_intervals(recipe: Recipe, store: EpisodeStore) -> EpisodeStore:
     """With fine-manipulation intervals, where a model of the recipe takes its frames by them."""
     models = [stage.model for stage in recipe.stages]
     if any(isinstance(model, VideoDiffusionConfig) and model.fine_rate != 1 for model in models):
-        return with_fine_intervals(store, workers=processes())
+        return with_fine_intervals(store, recipe.fine_intervals, processes())
     return store
 
 

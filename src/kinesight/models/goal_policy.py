@@ -10,7 +10,7 @@ picture, which takes the place of some goals in training.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from kinesight.types.arrays import Image
 from kinesight.types.errors import UsageError, lookup
 from kinesight.types.facts import DataFacts
 from kinesight.types.observation import Observation, ViewRequest
+from kinesight.types.sampling import SAMPLING
 from kinesight.types.windows import GoalWithin, Offsets, Take, WindowSpec
 
 NULL_GOAL = float(to_unit(torch.full((1, 1, 1, 1, 3), GREY, dtype=torch.uint8)).flatten()[0])
@@ -80,13 +81,13 @@ class GoalPolicyConfig:
     """Noise on the normalised proprioception in training (its range is 2)."""
     goal_dropout: float = 0.0
     """Share of the training goals that become the null goal. If any do, acting without a goal means it."""
-    guidance: float = 1.0
+    guidance: float = field(default=1.0, metadata=SAMPLING)
     """Scale of classifier-free guidance away from the null goal; 1 samples without it, in half the time."""
     mask_training: float = 0.0
     """Share of both pictures that random blocks cover in training."""
-    mask_acting: float = 0.0
+    mask_acting: float = field(default=0.0, metadata=SAMPLING)
     """The same when acting."""
-    steps: int = 10
+    steps: int = field(default=10, metadata=SAMPLING)
     """Sampling steps."""
 
     def __post_init__(self) -> None:

@@ -18,6 +18,7 @@ from einops import rearrange, repeat
 from jaxtyping import Bool, Float, Int, UInt8, UInt16
 from torch import Generator, Tensor, nn
 
+from kinesight.data.observed import millimetres
 from kinesight.data.windows import from_observations
 from kinesight.interfaces.model import Stream, Windows
 from kinesight.models.masked_autoencoder import MaskedAutoencoder
@@ -31,6 +32,7 @@ from kinesight.nn.standardise import Standardise
 from kinesight.nn.transformer import Block, SpaceTimeBlock, learned
 from kinesight.nn.vit import VitConfig, as_patches, patch_grid
 from kinesight.types.arrays import Depth, Image, Video
+from kinesight.types.checks import check_at_least, check_heads
 from kinesight.types.errors import DataError, UsageError
 from kinesight.types.facts import DataFacts
 from kinesight.types.observation import Observation, ViewRequest
@@ -78,9 +80,10 @@ class LatentActionsConfig:
     """Random shift of all frames of an example in training [px]."""
 
     def __post_init__(self) -> None:
-        for name in ("frames", "gap", "tokens", "code_features", "encoder_blocks", "decoder_blocks"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} must be at least 1, got {getattr(self, name)}")
+        check_at_least(self, 1, "frames", "gap", "tokens", "code_features", "patch")
+        check_at_least(self, 1, "encoder_blocks", "decoder_blocks")
+        check_at_least(self, 0, "size", "shift", "depth_weight", "commitment")
+        check_heads(self)
         if self.codes < 2:
             raise UsageError(f"a codebook needs at least 2 codes, got {self.codes}")
 
@@ -328,7 +331,7 @@ class LatentActions(nn.Module):
         rgb = torch.from_numpy(now.copy())[None].to(device)
         depth_mm = None
         if depth_m is not None:
-            depth_mm = torch.from_numpy(np.rint(1000 * depth_m).astype(np.uint16))[None].to(device)
+            depth_mm = torch.from_numpy(millimetres(depth_m))[None].to(device)
         frames = self.decode(rgb, depth_mm, torch.from_numpy(codes)[None].to(device))
         return pasted(now, frames)
 

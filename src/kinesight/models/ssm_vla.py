@@ -11,7 +11,7 @@ did. The velocity target is a - ε: as printed, Eq. 13 leads away from the actio
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -37,11 +37,16 @@ from kinesight.nn.rgbd import FrameHead, Frames, colour_error, depth_error, past
 from kinesight.nn.structured_attention import ATTENTIONS, Segment, StagedTransformer, Stages
 from kinesight.nn.vit import patch_grid
 from kinesight.types.action import ActionChunk
+from kinesight.types.checks import check_at_least, check_heads
 from kinesight.types.errors import DataError, UsageError, lookup
 from kinesight.types.facts import DataFacts
 from kinesight.types.observation import Observation, ViewRequest
 from kinesight.types.prediction import Prediction
+from kinesight.types.sampling import SAMPLING
 from kinesight.types.video import ImaginedVideo
+
+LEAST_CHANGE = 1e-4
+"""Of a picture, as a mean square, where the error of the next frame is measured by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,7 @@ class SsmVlaConfig:
     """Words of an instruction that are read."""
     noise_draws: int = 4
     """Noise levels a context is trained on at once."""
-    steps: int = 10
+    steps: int = field(default=10, metadata=SAMPLING)
     """Euler steps from noise to actions."""
     shift: int = 4
     """Random shift of all pictures of an example in training [px]."""
@@ -107,9 +112,12 @@ class SsmVlaConfig:
     """λ_d of Eq. 6, within the vision loss."""
 
     def __post_init__(self) -> None:
-        for name in ("history", "stride", "horizon", "queries", "grid", "steps", "noise_draws", "ahead"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} must be at least 1, got {getattr(self, name)}")
+        check_at_least(self, 1, "history", "stride", "ahead", "horizon", "queries", "steps", "noise_draws")
+        check_at_least(self, 1, "patch", "grid", "width", "blocks", "head_blocks", "words")
+        check_at_least(self, 0, "size", "shift", "proprio_noise")
+        check_at_least(self, 0, "vision_weight", "latent_weight", "depth_weight")
+        check_heads(self)
+        check_heads(self, "head_features")
         if self.frames < 0 or (self.frames and min(self.tokens, self.codes - 1) < 1):
             raise UsageError(f"a latent plan needs tokens >= 1 and codes >= 2, got {self}")
         lookup("attention", self.attention, ATTENTIONS)
@@ -231,16 +239,23 @@ class SsmVla(nn.Module):
         return terms
 
     def _vision(self, stages: Stages, batch: SsmVlaBatch) -> dict[str, Tensor]:
-        """Eq. 8, its two parts apart."""
+        """Eq. 8, its two parts apart, in units of the error of repeating the present frame.
+
+        The paper's weight belongs to a loss of about one (that of normalised pixels, in the code it builds
+        on). Little of a picture moves in a few steps: in plain units the whole loss is some thousandths, and
+        nothing would learn from it.
+        """
         assert batch.next_rgb is not None, "a training batch holds the next frame"
         assert batch.next_valid is not None, "and whether it lies inside the episode"
         inside, wanted = batch.next_valid[:, 0], self._colours(batch.next_rgb)[:, 0]
         drawn = self._draw(stages, batch)
-        terms = {"rgb": colour_error(drawn.rgb, wanted) * inside}
+        copied = colour_error(self._colours(batch.rgb[:, -1:])[:, 0], wanted)
+        unit = ((copied * inside).sum() / inside.sum().clamp_min(1)).clamp_min(LEAST_CHANGE)
+        terms = {"rgb": colour_error(drawn.rgb, wanted) * inside / unit}
         if drawn.depth_m is not None:
             assert batch.next_depth_mm is not None, "a training batch holds the next depth"
             depth_m = metres(batch.next_depth_mm, self.size)[:, 0]
-            terms["depth"] = depth_error(drawn.depth_m, depth_m, wanted) * inside
+            terms["depth"] = depth_error(drawn.depth_m, depth_m, wanted) * inside / unit
         return terms
 
     # The transformer

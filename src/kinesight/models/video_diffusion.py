@@ -9,7 +9,7 @@ stands for "no condition", in training and sampling.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ from kinesight.types.errors import UsageError, lookup
 from kinesight.types.facts import DataFacts
 from kinesight.types.observation import Observation, ViewRequest
 from kinesight.types.plan import SpatialPlan
+from kinesight.types.sampling import SAMPLING
 from kinesight.types.video import ImaginedVideo
 from kinesight.types.windows import FineSpread, FrameRule, Offsets, Spread, Take, WindowSpec
 
@@ -83,13 +84,13 @@ class VideoDiffusionConfig:
     text: str = ""
     """Folder of a frozen CLIP text encoder (extra "hub"); "" trains word embeddings."""
     condition_dropout: float = 0.1
-    guidance: float = 1.0
+    guidance: float = field(default=1.0, metadata=SAMPLING)
     """Scale of classifier-free guidance; 1 samples without it, in half the time."""
-    steps: int = 8
+    steps: int = field(default=8, metadata=SAMPLING)
     """Sampling steps."""
     mask_training: float = 0.0
     """Share of the first frame that random blocks cover in training."""
-    mask_imagining: float = 0.0
+    mask_imagining: float = field(default=0.0, metadata=SAMPLING)
     """The same when imagining (Fig. 7)."""
 
     def __post_init__(self) -> None:
