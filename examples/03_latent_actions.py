@@ -64,17 +64,17 @@ def main() -> None:
     )
     print(f"Wrote {options.out}: what happened, what its codes draw, what the codes of a still clip draw")
 
-    # 5. Are the codes used, and do they say more than the present frame? Over every start of the episode.
+    # 5. Are the codes used, and do they say more than the present frame? Over 64 starts of the episode.
     print("steps  perplexity  used   error: own codes, another start's, the present frame repeated")
-    for horizon in model.measure(every_start(model, unseen, camera)):
+    for horizon in model.measure(some_starts(model, unseen, camera)):
         print(
             f"{horizon.steps:5d}  {horizon.perplexity:10.1f}  {horizon.used:4d}          {horizon.error:9.3f}"
             f"  {horizon.other_error:15.3f}  {horizon.copy_error:26.3f}"
         )
 
 
-def every_start(model: LatentActions, store: EpisodeStore, camera: str):
-    """Clips of the store as the model is trained on them."""
+def some_starts(model: LatentActions, store: EpisodeStore, camera: str):
+    """Clips of the store, drawn as the model is trained on them."""
     source = open_windows(store, model.spec, (camera,))
     return model.collate("latent", source.batch((0,), 64))
 
