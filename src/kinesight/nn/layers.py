@@ -15,7 +15,7 @@ def to_unit(images: UInt8[Tensor, "b t y x 3"]) -> Float[Tensor, "b t 3 y x"]:
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """GroupNorm of about 16 channels a group. EMA lags behind BatchNorm's statistics, so features are not normalised by it."""
+    """GroupNorm of about 16 channels a group; averaged weights do not fit BatchNorm's running statistics."""
     return nn.GroupNorm(math.gcd(channels, max(1, channels // 16)), channels)
 
 
