@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 if TYPE_CHECKING:
+    from kinesight.evaluation.compare import Comparison
     from kinesight.evaluation.results import Results
 
 CONSOLE = Console(highlight=False)
@@ -29,31 +30,41 @@ def path(file: Path) -> str:
 
 
 def show_results(found: "Mapping[str, Results]") -> None:
-    """The agent by task; with other rows their paired comparison too."""
+    """The agent by task and difficulty group; with other rows their paired comparison too."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     from kinesight.evaluation.chains import chain_table
-    from kinesight.evaluation.compare import compare, to_table
-    from kinesight.evaluation.statistics import proportion
+    from kinesight.evaluation.compare import tabulate
+    from kinesight.evaluation.statistics import groups_of
 
     main = next(iter(found.values()))
     start, comma, rest = main.protocol.partition(",")
     table = Table(title=f"{main.agent}, {start} start{comma}{rest}", title_justify="left", box=SIMPLE_HEAD)
     for column in ("task", "solved", "95 % interval", "steps to success"):
         table.add_column(column, justify="left" if column == "task" else "right")
-    for name in (*main.tasks, ""):
-        episodes = main.of_task(name) if name else main.episodes
-        share = proportion(episode.success for episode in episodes)
-        steps = [episode.steps for episode in episodes if episode.success]
+    parts = {task: (task,) for task in main.tasks} | groups_of(main.tasks) | {"all": main.tasks}
+    for name, tasks in parts.items():
+        share = main.of_tasks(tasks)
+        steps = [episode.steps for task in tasks for episode in main.of_task(task) if episode.success]
         table.add_row(
-            name or "all",
+            name,
             f"{share.successes}/{share.episodes}",
             f"{100 * share.wilson_95.low:.0f} to {100 * share.wilson_95.high:.0f} %",
             f"{sum(steps) / len(steps):.0f}" if steps else "–",
+            end_section=name == main.tasks[-1] and len(parts) > len(main.tasks) + 1,
         )
     CONSOLE.print(table)
     if main.chains is not None:
         CONSOLE.print(chain_table({name: results.chains for name, results in found.items()}))
     if len(found) > 1:
-        CONSOLE.print(to_table(compare(list(found.values()), list(found))))
+        show_comparison(tabulate(found))
+
+
+def show_comparison(comparison: "Comparison") -> None:
+    """Rows over all cases, and by difficulty group where there are several."""
+    from kinesight.evaluation.compare import to_group_table, to_table
+
+    CONSOLE.print(to_table(comparison))
+    if comparison.groups:
+        CONSOLE.print(to_group_table(comparison))

@@ -73,7 +73,18 @@ SP11 = (
 )
 """The eleven tasks of AVDC and Spatial Policy."""
 
-TASK_SETS: dict[str, tuple[str, ...]] = {"sp11": SP11, "all": tuple(INSTRUCTIONS)}
+DIFFICULTY: dict[str, tuple[str, ...]] = {
+    "easy": (
+        "door-open", "door-close", "button-press", "button-press-topdown",
+        "faucet-close", "faucet-open", "handle-press",
+    ),
+    "medium": ("hammer", "basketball"),
+    "hard": ("assembly",),
+    "very hard": ("shelf-place",),
+}  # fmt: skip
+"""The eleven in groups, as Spatial Policy reports them."""
+
+TASK_SETS: dict[str, tuple[str, ...]] = {"sp11": SP11, **DIFFICULTY, "all": tuple(INSTRUCTIONS)}
 
 CHAIN_FAMILIES: dict[str, tuple[str, str]] = {
     "drawer": ("drawer-open", "drawer-close"),

@@ -10,10 +10,10 @@ from markupsafe import Markup
 
 from kinesight.evaluation import charts
 from kinesight.evaluation.chains import Chains, chains_of
-from kinesight.evaluation.compare import Comparison, Row, compare, layout, p_text, points
+from kinesight.evaluation.compare import Comparison, Row, layout, p_text, points, tabulate
 from kinesight.evaluation.gallery import GalleryItem, Segment, StripRow, case_name, read_items, read_strip
 from kinesight.evaluation.results import Results
-from kinesight.evaluation.statistics import DIFFICULTY, Proportion, difficulty_of, proportion
+from kinesight.evaluation.statistics import Proportion, groups_of, proportion
 from kinesight.types.results import EpisodeResult
 
 FAILURES_SHOWN, SUCCESSES_SHOWN = 10, 6
@@ -102,6 +102,7 @@ class ComparisonRow:
     difference_bar: Markup
     p: str
     layout_p: str
+    holm_p: str
     discordant: str
 
 
@@ -109,7 +110,6 @@ class ComparisonRow:
 class ComparisonTable:
     comparison: Comparison
     rows: tuple[ComparisonRow, ...]
-    by_layout: bool
 
 
 def comparison(main: Results, rows: Mapping[str, Results]) -> ComparisonTable | None:
@@ -118,20 +118,19 @@ def comparison(main: Results, rows: Mapping[str, Results]) -> ComparisonTable | 
 
 
 def compared(rows: Mapping[str, Results]) -> ComparisonTable:
-    """Two rows or more, each compared with the first."""
-    table = compare(list(rows.values()), list(rows))
+    """Every row beside the first; a table of one row compares nothing."""
+    table = tabulate(rows)
     paired = [row.paired for row in table.rows if row.paired is not None]
     limits = [abs(limit) for p in paired for limit in (p.difference_95.low, p.difference_95.high)]
-    reach = min(1.0, max(0.1, *limits) * 1.05)
-    shown = tuple(_comparison_row(row, reach) for row in table.rows)
-    return ComparisonTable(table, shown, any(row.layout_p is not None for row in table.rows))
+    reach = min(1.0, max(0.1, *limits) * 1.05) if limits else 1.0
+    return ComparisonTable(table, tuple(_comparison_row(row, reach) for row in table.rows))
 
 
 def _comparison_row(row: Row, reach: float) -> ComparisonRow:
     kind = "main" if row.paired is None else "control"
     bar = charts.interval_bar(row.success, kind, 180)
     if row.paired is None:
-        return ComparisonRow(row, bar, "", Markup(""), "", "", "")
+        return ComparisonRow(row, bar, "", Markup(""), "", "", "", "")
     return ComparisonRow(
         row=row,
         bar=bar,
@@ -139,6 +138,7 @@ def _comparison_row(row: Row, reach: float) -> ComparisonRow:
         difference_bar=charts.difference_bar(row.paired.difference, row.paired.difference_95, reach),
         p=p_text(row.paired.mcnemar_p),
         layout_p="–" if row.layout_p is None else p_text(row.layout_p),
+        holm_p="–" if row.holm_p is None else p_text(row.holm_p),
         discordant=f"{row.paired.only_first} / {row.paired.only_second}",
     )
 
@@ -161,16 +161,13 @@ class TaskRow:
 
 def task_rows(main: Results) -> tuple[TaskRow, ...]:
     """By task; under the names of the difficulty groups where the tasks belong to more than one."""
-    groups = {task: difficulty_of(task) for task in main.tasks}
-    if None in groups.values() or len(set(groups.values())) < 2:
-        return tuple(_task_row(task, main.of_task(task)) for task in main.tasks)
+    groups = groups_of(main.tasks)
     shown: list[TaskRow] = []
-    for group in DIFFICULTY:
-        tasks = [task for task in main.tasks if groups[task] == group]
-        if tasks:
+    for group, tasks in (groups or {"": main.tasks}).items():
+        if group:
             together = [episode for task in tasks for episode in main.of_task(task)]
             shown.append(_task_row(group, together, group=True))
-            shown += [_task_row(task, main.of_task(task)) for task in tasks]
+        shown += [_task_row(task, main.of_task(task)) for task in tasks]
     return tuple(shown)
 
 
@@ -192,29 +189,6 @@ def _task_row(name: str, episodes: Sequence[EpisodeResult], *, group: bool = Fal
         wall_s=wall,
         slowest="" if slowest is None else f"{slowest} {seconds[slowest]:.1f} s",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class TaskMatrix:
-    agents: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[float, ...]], ...]
-    """Task and the agents' success rates."""
-
-
-def task_matrix(main: Results, rows: Mapping[str, Results]) -> TaskMatrix | None:
-    """Success by task and agent; None where one number says it all."""
-    return matrix_of({main.agent: main, **rows}) if rows and len(main.tasks) > 1 else None
-
-
-def matrix_of(rows: Mapping[str, Results]) -> TaskMatrix:
-    """Success by task (of the first row) and agent."""
-
-    def rate(results: Results, task: str) -> float:
-        return proportion(episode.success for episode in results.of_task(task)).rate
-
-    first = next(iter(rows.values()))
-    body = tuple((task, tuple(rate(agent, task) for agent in rows.values())) for task in first.tasks)
-    return TaskMatrix(tuple(rows), body)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ from markupsafe import Markup
 
 from kinesight.evaluation import charts, page
 from kinesight.evaluation.charts import Curve
+from kinesight.evaluation.compare import row_records, tabulate
+from kinesight.evaluation.matrix import matrix_of
 from kinesight.evaluation.results import Results, read_results, write_results
 from kinesight.types.errors import DataError, UsageError
 from kinesight.types.files import write_atomic
@@ -62,7 +64,8 @@ def write_report(
     named = dict(rows) if isinstance(rows, Mapping) else {row.agent: row for row in rows}
     if len(named) != len(rows):
         raise UsageError("several rows of the report have the same agent name; pass a mapping to name them")
-    write_results(out, main)
+    compared = row_records(tabulate({main.agent: main, **named})) if named else ()
+    write_results(out, main, compared)
     shutil.rmtree(out / ROWS, ignore_errors=True)
     files = []
     for index, (name, row) in enumerate(named.items()):
@@ -99,14 +102,15 @@ def render(out: Path, main: Results, rows: Mapping[str, Results], inputs: Report
     environment.filters |= {
         "percent": page.percent, "number": page.number, "event_class": charts.event_class,
     }  # fmt: skip
+    comparison = page.comparison(main, rows)
     return environment.get_template("report.html.j2").render(
         main=main,
         headline=page.headline(main),
         phases=page.phases(inputs.phases),
-        comparison=page.comparison(main, rows),
+        comparison=comparison,
         tasks=page.task_rows(main),
         chains=page.chain_rows(main, rows),
-        matrix=page.task_matrix(main, rows),
+        matrix=matrix_of(comparison.comparison) if comparison and len(main.tasks) > 1 else None,
         gallery=page.gallery(out, main),
         curves=[(title, *_chart(title, lines)) for title, lines in inputs.curves.items() if lines],
     )

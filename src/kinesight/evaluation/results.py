@@ -4,11 +4,12 @@ The summary is computed, never given: a file whose summary does not follow from 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from kinesight.evaluation.chains import Chains, chains_of
-from kinesight.evaluation.statistics import Proportion, proportion
+from kinesight.evaluation.statistics import Proportion, groups_of, proportion
 from kinesight.types.case import Case
 from kinesight.types.decision import Event
 from kinesight.types.errors import DataError
@@ -67,6 +68,10 @@ class Results:
     def of_task(self, task: str) -> tuple[EpisodeResult, ...]:
         return tuple(episode for episode in self.episodes if episode.case.task == task)
 
+    def of_tasks(self, tasks: Sequence[str]) -> Proportion:
+        """Success over several tasks together."""
+        return proportion(episode.success for episode in self.episodes if episode.case.task in tasks)
+
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
@@ -115,12 +120,24 @@ class TaskSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupSummary:
+    """Of the tasks of one difficulty."""
+
+    episodes: int
+    successes: int
+    success_rate: float
+    wilson_95: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     episodes: int
     success_rate: float
     wilson_95: tuple[float, float]
     per_task: Mapping[str, TaskSummary]
     chains: ChainSummary | None = None
+    per_group: Mapping[str, GroupSummary] | None = None
+    """By difficulty, empty where the tasks are of one; None in files of before it was counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +155,23 @@ class Document:
     command: str
     episodes: tuple[EpisodeRecord, ...]
     summary: Summary
+    rows: tuple[Mapping[str, Any], ...] = ()
+    """The agent and its control rows, paired (`compare.row_records`), as they were when the page was written;
+    what the controls did case by case is in their own files."""
 
 
 def summarize(results: Results) -> Summary:
-    """Count, rate and interval over all episodes and by task."""
+    """Count, rate and interval over all episodes, by task and by difficulty group."""
     total = results.success
     per_task = {task: _summarize_task(results.of_task(task)) for task in results.tasks}
-    return Summary(total.episodes, total.rate, _limits(total), per_task, summarize_chains(results.chains))
+    per_group = {group: _summarize_group(results, tasks) for group, tasks in groups_of(results.tasks).items()}
+    chains = summarize_chains(results.chains)
+    return Summary(total.episodes, total.rate, _limits(total), per_task, chains, per_group)
+
+
+def _summarize_group(results: Results, tasks: Sequence[str]) -> GroupSummary:
+    success = results.of_tasks(tasks)
+    return GroupSummary(success.episodes, success.successes, success.rate, _limits(success))
 
 
 def _summarize_task(episodes: Sequence[EpisodeResult]) -> TaskSummary:
@@ -202,8 +229,11 @@ def from_record(record: EpisodeRecord) -> EpisodeResult:
     )
 
 
-def write_results(path: Path, results: Results) -> Path:
-    """Write `results.json` (the file itself, or into a folder) at once or not at all; returns the file."""
+def write_results(path: Path, results: Results, rows: Sequence[Mapping[str, Any]] = ()) -> Path:
+    """Write `results.json` (the file itself, or into a folder) at once or not at all; returns the file.
+
+    `rows` is the comparison with other agents on the same cases, which the reader passes over.
+    """
     file = _file(path)
     document = Document(
         schema=SCHEMA,
@@ -217,6 +247,7 @@ def write_results(path: Path, results: Results) -> Path:
         command=results.command,
         episodes=tuple(to_record(episode) for episode in results.episodes),
         summary=summarize(results),
+        rows=tuple(rows),
     )
     write_atomic(file, to_json(document))
     return file
@@ -264,6 +295,8 @@ def _load(file: Path) -> Document:
 
 def _check_summary(file: Path, stored: Summary, computed: Summary) -> None:
     """Name the first number that does not follow from the episodes."""
+    if stored.per_group is None:
+        computed = replace(computed, per_group=None)
     found, expected = dict(_flatten("summary", asdict(stored))), dict(_flatten("summary", asdict(computed)))
     for name in sorted(found.keys() | expected.keys()):
         a, b = found.get(name), expected.get(name)

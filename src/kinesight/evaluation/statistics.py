@@ -11,23 +11,14 @@ Closed forms, tested against SciPy: importing `scipy.stats` would cost every wor
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
 
 import numpy as np
 
-DIFFICULTY: Mapping[str, tuple[str, ...]] = {
-    "easy": (
-        "door-open", "door-close", "button-press", "button-press-topdown",
-        "faucet-close", "faucet-open", "handle-press",
-    ),
-    "medium": ("hammer", "basketball"),
-    "hard": ("assembly",),
-    "very hard": ("shelf-place",),
-}  # fmt: skip
-"""Groups of Meta-World tasks as Spatial Policy reports them."""
+from kinesight.envs.metaworld_tables import DIFFICULTY
 
 Z_95 = NormalDist().inv_cdf(0.975)
 
@@ -161,6 +152,20 @@ def permutation_p(first: Sequence[bool], second: Sequence[bool], clusters: Seque
     return min(1.0, float(chance[sums >= abs(sum(totals.values()))].sum()))
 
 
-def difficulty_of(task: str) -> str | None:
-    """Name of the group that lists the task."""
-    return next((name for name, tasks in DIFFICULTY.items() if task in tasks), None)
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Holm 1979: p of each of several tests, so that any false claim among them stays under the level.
+
+    The smallest is multiplied by the number of tests, the next by one less; none falls below the one before.
+    """
+    corrected, reached = [1.0] * len(p_values), 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
+        reached = max(reached, min(1.0, (len(p_values) - rank) * p_values[index]))
+        corrected[index] = reached
+    return tuple(corrected)
+
+
+def groups_of(tasks: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Difficulty group -> its tasks among these; empty unless they fill two groups or more and no other."""
+    found = {group: tuple(task for task in tasks if task in members) for group, members in DIFFICULTY.items()}
+    found = {group: members for group, members in found.items() if members}
+    return found if len(found) > 1 and sum(map(len, found.values())) == len(tasks) else {}

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,22 @@ from rich.table import Table
 
 from kinesight.evaluation import charts, page
 from kinesight.evaluation.chains import chain_table
-from kinesight.evaluation.compare import compare, to_json, to_table
+from kinesight.evaluation.compare import rate_text, tabulate, to_json, to_table
+from kinesight.evaluation.matrix import matrix_of
 from kinesight.evaluation.results import Results, summarize_chains
 from kinesight.types.errors import UsageError
 from kinesight.types.files import write_atomic
 from kinesight.types.serial import to_jsonable
 
 PAGE, RECORD = "report.html", "tables.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Minutes:
+    """What a row has cost; stages that were taken from another row cost nothing."""
+
+    training: float
+    evaluation: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +40,11 @@ class ResultTable:
     title: str
     note: str
     rows: Mapping[str, Results | None]
-    """None marks a row that was not run."""
+    """None marks a row that was not run, or failed."""
+    failed: Mapping[str, str] = field(default_factory=dict)
+    """Row -> why it has no results."""
+    minutes: Mapping[str, Minutes] = field(default_factory=dict)
+    """Of the rows where it is known."""
 
     @property
     def measured(self) -> dict[str, Results]:
@@ -39,7 +52,8 @@ class ResultTable:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        return tuple(name for name, found in self.rows.items() if found is None)
+        """Rows that were not run."""
+        return tuple(name for name, found in self.rows.items() if found is None and name not in self.failed)
 
 
 def write_tables(out: Path, heading: str, lead: str, tables: Sequence[ResultTable]) -> Path:
@@ -63,22 +77,19 @@ def write_tables(out: Path, heading: str, lead: str, tables: Sequence[ResultTabl
 
 
 def record_of(table: ResultTable) -> dict[str, Any]:
-    """A table as plain values: its comparison, and the names of the rows that were not run."""
+    """A table as plain values: its comparison, what its rows cost, and which have no results and why."""
     rows = table.measured
-    record: dict[str, Any] = {"title": table.title, "not_run": list(table.missing)}
-    if len(rows) > 1:
-        record |= to_json(compare(list(rows.values()), list(rows)))
-    elif rows:
-        ((name, only),) = rows.items()
-        interval = only.success.wilson_95
-        record["rows"] = [
-            {
-                "agent": name,
-                "episodes": only.success.episodes,
-                "success_rate": only.success.rate,
-                "wilson_95": [interval.low, interval.high],
-            }
-        ]
+    record: dict[str, Any] = {
+        "title": table.title,
+        "note": table.note,
+        "not_run": list(table.missing),
+        "failed": dict(table.failed),
+        "correction": "holm_p: Holm over the rows of the table",
+    }
+    if rows:
+        record |= to_json(tabulate(rows))
+    if table.minutes:
+        record["minutes"] = to_jsonable(table.minutes)
     chains = {name: summarize_chains(results.chains) for name, results in rows.items()}
     if any(chains.values()):
         record["chains"] = to_jsonable(chains)
@@ -87,18 +98,19 @@ def record_of(table: ResultTable) -> dict[str, Any]:
 
 def _shown(table: ResultTable) -> dict[str, Any]:
     rows = table.measured
-    compared = page.compared(rows) if len(rows) > 1 else None
+    compared = page.compared(rows) if rows else None
     return {
         "title": table.title,
         "note": table.note,
         "first": next(iter(rows), ""),
-        "cases": len(next(iter(rows.values())).episodes) if rows else 0,
-        "success": next(iter(rows.values())).success if rows else None,
+        "cases": len(compared.comparison.cases) if compared else 0,
         "comparison": compared,
-        "matrix": page.matrix_of(rows) if rows else None,
+        "matrix": matrix_of(compared.comparison) if compared else None,
         "chains": page.compared_chains(rows),
         "chart": success_chart(table) if rows else None,
+        "failed": table.failed,
         "missing": table.missing,
+        "minutes": table.minutes,
     }
 
 
@@ -121,25 +133,33 @@ def standalone_chart(table: ResultTable) -> str:
 
 
 def to_tables(tables: Sequence[ResultTable]) -> list[Table]:
-    """For a terminal; rows that were not run are named under their table."""
+    """For a terminal; rows that failed or were not run are named under their table."""
     shown = []
     for table in tables:
-        rows = table.measured
-        if len(rows) > 1:
-            drawn = to_table(compare(list(rows.values()), list(rows)))
-            drawn.title = f"{escape(table.title)}: {drawn.title}"
-        else:
-            drawn = Table(title=escape(table.title), title_justify="left", box=SIMPLE_HEAD)
-            drawn.add_column("row")
-            drawn.add_column("success %", justify="right")
-            for name, results in rows.items():
-                interval = results.success.wilson_95
-                limits = f"{100 * interval.low:.0f}–{100 * interval.high:.0f}"
-                drawn.add_row(escape(name), f"{100 * results.success.rate:.1f} ({limits})")
+        drawn = _drawn(table)
+        for name in table.failed:
+            drawn.add_row(escape(name), "failed")
         for name in table.missing:
             drawn.add_row(escape(name), "not run")
         shown.append(drawn)
-        chains = {name: results.chains for name, results in rows.items()}
+        chains = {name: results.chains for name, results in table.measured.items()}
         if any(chains.values()):
             shown.append(chain_table(chains))
     return shown
+
+
+def _drawn(table: ResultTable) -> Table:
+    rows = table.measured
+    if len(rows) > 1:
+        drawn = to_table(tabulate(rows), corrected=True)
+        drawn.title = f"{escape(table.title)}: {drawn.title}"
+    else:
+        drawn = Table(title=escape(table.title), title_justify="left", box=SIMPLE_HEAD)
+        drawn.caption_justify = "left"
+        drawn.add_column("row")
+        drawn.add_column("success %", justify="right")
+        for name, results in rows.items():
+            drawn.add_row(escape(name), rate_text(results.success))
+    reasons = [escape(f"{name} failed: {reason}") for name, reason in table.failed.items()]
+    drawn.caption = "\n".join([*([str(drawn.caption)] if drawn.caption else []), *reasons]) or None
+    return drawn

@@ -1,30 +1,38 @@
 """Tables of a method: every cell is a recipe that is trained if need be and one row measured on its cases.
 
     out/cells/NAME-HASH/      a run of the cell's recipe, with its results under results/
+    out/cells/…/error.txt     why the cell failed when it was last tried
     out/report.html, tables.json, TABLE.svg
 
 Cells of several tables that are the same experiment share one folder, and stages that are trained alike are
-trained once: a later cell takes them from the run that has them. What is finished is never done again, and
-the page is written after every cell, so a killed ablation has lost at most the cell that it was at.
+trained once: a later cell takes them from the run that has them. What is finished is never done again, what
+failed is tried again by the next call, and the page is written after every cell, so a killed ablation has
+lost at most the cell that it was at.
 """
 
 import hashlib
 import re
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kinesight.evaluation.provenance import hardware, versions
 from kinesight.evaluation.results import Results, read_results
-from kinesight.evaluation.tables import ResultTable, write_tables
+from kinesight.evaluation.tables import Minutes, ResultTable, write_tables
 from kinesight.experiments.evaluation import Announce, recipe_cases, run_row, step_limit
 from kinesight.experiments.recipe import Recipe, Stage
-from kinesight.experiments.runs import create_run, open_run
+from kinesight.experiments.runs import Run, create_run, open_run
 from kinesight.experiments.training import processes, run_data, train_run
 from kinesight.training.checkpoints import checkpoint_path, last_checkpoint
+from kinesight.training.loop import Interrupted
 from kinesight.types.errors import KinesightError, UsageError, lookup
+from kinesight.types.files import write_atomic
 from kinesight.types.sampling import sampled_as
 from kinesight.types.serial import to_json
+
+ERROR = "error.txt"
+"""In a cell's folder: one line that says why it failed, and the traceback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,28 +80,47 @@ def run_ablations(
 ) -> dict[str, ResultTable]:
     """Run the cells of the chosen tables (default: all) that are not finished; the page shows every table.
 
-    A cell that fails by an error meant for users is announced, stays "not run" and does not end the others.
+    A cell that fails, for whatever reason, is announced and marked so, and does not end the others; only an
+    interruption does.
     """
     by_name = {ablation.name: ablation for ablation in ablations}
     wanted = [lookup("table", name, by_name) for name in chosen] or list(ablations)
     folders = _folders(ablations)
     found = dict(_finished(ablations, folders, out))
-    heading = "Ablations"
+    tried = set(found)
     for ablation in wanted:
         for cell in ablation.cells:
             key = folders[cell_key(cell)]
-            if key in found:
+            if key in tried:
                 continue
+            tried.add(key)
             announce(f"{ablation.name}, {cell.name}")
-            try:
-                found[key] = run_cell(cell, out / "cells" / key, _trained(out), command, workers, announce)
-            except KinesightError as error:
-                announce(f"{cell.name} was not run: {error}")
-                continue
-            write_tables(out, heading, _lead(command), list(_tables(ablations, folders, found).values()))
-    tables = _tables(ablations, folders, found)
-    write_tables(out, heading, _lead(command), list(tables.values()))
+            results = _try_cell(cell, out, key, command, workers, announce)
+            if results is not None:
+                found[key] = results
+            _write_page(out, command, _tables(ablations, folders, found, out))
+    tables = _tables(ablations, folders, found, out)
+    _write_page(out, command, tables)
     return tables
+
+
+def _try_cell(
+    cell: Cell, out: Path, key: str, command: str, workers: int, announce: Announce
+) -> Results | None:
+    """The cell's results; None where it failed, which its folder then says."""
+    folder = out / "cells" / key
+    note = folder / ERROR
+    note.unlink(missing_ok=True)
+    try:
+        return run_cell(cell, folder, _trained(out), command, workers, announce)
+    except Interrupted:
+        raise
+    except Exception as error:  # hours of other cells must not hang on what one of them ran into
+        kind = "" if isinstance(error, KinesightError) else f"{type(error).__name__}: "
+        reason = kind + " ".join(str(error).split())
+        write_atomic(note, f"{reason}\n\n{traceback.format_exc()}")
+        announce(f"{cell.name} failed: {reason}")
+        return None
 
 
 def cell_key(cell: Cell) -> str:
@@ -171,17 +198,43 @@ def _trained(out: Path) -> dict[str, Path]:
 
 
 def _tables(
-    ablations: Sequence[Ablation], folders: Mapping[str, str], found: Mapping[str, Results]
+    ablations: Sequence[Ablation], folders: Mapping[str, str], found: Mapping[str, Results], out: Path
 ) -> dict[str, ResultTable]:
-    return {
-        table.name: ResultTable(
+    tables = {}
+    for table in ablations:
+        keys = {cell.name: folders[cell_key(cell)] for cell in table.cells}
+        failed = {name: _failure(out / "cells" / key) for name, key in keys.items() if key not in found}
+        spent = {
+            cell.name: _minutes(cell, out / "cells" / keys[cell.name])
+            for cell in table.cells
+            if keys[cell.name] in found
+        }
+        tables[table.name] = ResultTable(
             table.name,
             table.title,
             table.note,
-            {cell.name: found.get(folders[cell_key(cell)]) for cell in table.cells},
+            {name: found.get(key) for name, key in keys.items()},
+            {name: reason for name, reason in failed.items() if reason},
+            {name: minutes for name, minutes in spent.items() if minutes},
         )
-        for table in ablations
-    }
+    return tables
+
+
+def _failure(folder: Path) -> str:
+    """Why the cell failed when it was last tried; empty where it did not."""
+    note = folder / ERROR
+    return note.read_text().partition("\n")[0] if note.is_file() else ""
+
+
+def _minutes(cell: Cell, folder: Path) -> Minutes | None:
+    """From the run's record; stages that were taken from another run have no time there."""
+    seconds = Run(folder, cell.recipe).record().seconds
+    training = sum(spent for phase, spent in seconds.items() if phase.startswith("train "))
+    return Minutes(training / 60, seconds.get("evaluate", 0.0) / 60) if seconds else None
+
+
+def _write_page(out: Path, command: str, tables: Mapping[str, ResultTable]) -> None:
+    write_tables(out, "Ablations", _lead(command), list(tables.values()))
 
 
 def _lead(command: str) -> str:

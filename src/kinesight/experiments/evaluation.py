@@ -11,7 +11,7 @@ from kinesight.critics.video_judge import VideoJudgeConfig
 from kinesight.envs import catalogue as envs
 from kinesight.evaluation.recording import Recording
 from kinesight.evaluation.report import write_report
-from kinesight.evaluation.results import Results, write_results
+from kinesight.evaluation.results import FILE_NAME, Results, read_results, write_results
 from kinesight.evaluation.rollout import cases as all_cases
 from kinesight.evaluation.run import Subject, run_evaluation
 from kinesight.experiments.critics import critic_stages
@@ -164,6 +164,7 @@ def run_row(
     stages = {name: load_stage(run, name) for name in (*used, *judged)}
     for stage in stages.values():
         check_fit(stage, cases)
+    refuse_other_cases(out, cases)
     expert_data = record_expert(run, cases, workers, chosen.goals) if chosen.needs_expert else None
     make = partial(build_row, run, row, expert_data, cases[0].env)
     subject = Subject(
@@ -195,6 +196,29 @@ def run_row(
 
 def _sampling(run: Run, stages: Iterable[str]) -> str:
     return to_json({name: sampling_settings(run.recipe.stage(name).model) for name in stages})
+
+
+def refuse_other_cases(out: Path, cases: Sequence[Case]) -> None:
+    """Raise where a folder holds results of cases that are not among these: they would be replaced.
+
+    More cases than before, or other rows on the same ones, are what a folder is for.
+    """
+    if not (out / FILE_NAME).exists():
+        return
+    there, asked = read_results(out).cases, set(cases)
+    lost = [case for case in there if case not in asked]
+    if lost:
+        raise UsageError(
+            f"{out / FILE_NAME} holds {len(there)} episodes, of {_what(there)}; {len(lost)} of them are not "
+            f"among the {len(cases)} asked for, of {_what(cases)}. Name another folder with --out DIR, or "
+            "ask for those too"
+        )
+
+
+def _what(cases: Sequence[Case]) -> str:
+    tasks, cameras = dict.fromkeys(c.task for c in cases), dict.fromkeys(c.camera for c in cases)
+    seeds = sorted({case.seed for case in cases})
+    return f"{', '.join(tasks)} seeds {seeds[0]}-{seeds[-1]} {', '.join(cameras)} {protocol(cases)}"
 
 
 def _settings(run: Run, row: Row) -> str:
