@@ -56,7 +56,7 @@ def test_list(kinesight) -> None:
     outcome = kinesight("list")
     assert outcome.status == 0
     words = " ".join(outcome.out.split())
-    for name in (*RECIPES, *ROWS, "metaworld", "door-open", "corner3", "sp11"):
+    for name in (*RECIPES, *ROWS, "metaworld", "door-open", "corner3", "sp11", "very hard"):
         assert name in words, name
 
 
@@ -191,6 +191,36 @@ def test_a_path_that_cannot_be_written(kinesight, workspace: Path) -> None:
         assert outcome.status == 1
         assert outcome.err.startswith("kinesight: ")
         assert len(outcome.err.splitlines()) == 1
+
+
+def test_compare_takes_tasks_and_sets_of_them(kinesight, workspace: Path) -> None:
+    words = ("compare", "tiny", "tiny/row-no-goal", "--out", "chosen.json", "--tasks")
+    outcome = kinesight(*words, "handle-press")
+    assert outcome.status == 0, outcome.err
+    assert "2 paired cases of 1 task, shifted" in outcome.out
+    assert json.loads((workspace / "chosen.json").read_text())["tasks"] == ["handle-press"]
+    outcome = kinesight(*words, "easy")
+    assert outcome.status == 2
+    assert "spatial-policy-tiny was not measured on door-open, door-close" in outcome.err
+    assert kinesight(*words, "easy", "--common").status == 0
+    outcome = kinesight(*words, "esy")
+    assert "Unknown metaworld task or set 'esy'. Did you mean 'easy'?" in outcome.err
+
+
+def test_results_of_other_cases_are_not_replaced(kinesight, workspace: Path) -> None:
+    words = ("evaluate", "tiny", "--limit", 3, "--workers", 1, "--out", "kept", "--seeds")
+    assert kinesight(*words, "0-1").status == 0
+    before = (workspace / "kept/results.json").read_bytes()
+    outcome = kinesight(*words, "1-2", "--rows", "no goal")
+    assert outcome.status == 2
+    for part in ("kept/results.json holds 2 episodes, of handle-press seeds 0-1", "1 of them", "--out DIR"):
+        assert part in outcome.err
+    assert (workspace / "kept/results.json").read_bytes() == before
+    assert not (workspace / "kept/row-no-goal").exists()
+    # More cases, and more rows on the same ones, are what a folder is for.
+    outcome = kinesight(*words, "0-2", "--rows", "no goal")
+    assert outcome.status == 0, outcome.err
+    assert [len(read_results(workspace / "kept" / part).cases) for part in (".", "row-no-goal")] == [3, 3]
 
 
 def test_damaged_results_are_named(kinesight, workspace: Path) -> None:

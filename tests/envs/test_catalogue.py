@@ -34,6 +34,13 @@ def test_lists_hold_tasks_and_sets_in_order_and_once():
     assert catalogue.task_set("metaworld", "all") == catalogue.tasks("metaworld")
 
 
+def test_groups_of_difficulty_are_sets():
+    groups = ("easy", "medium", "hard", "very hard")
+    assert [len(catalogue.task_set("metaworld", group)) for group in groups] == [7, 2, 1, 1]
+    together = catalogue.task_set("metaworld", ", ".join(groups))
+    assert sorted(together) == sorted(catalogue.task_set("metaworld", "sp11"))
+
+
 def test_unknown_names_are_answered_with_the_nearest():
     with pytest.raises(UnknownName, match="Did you mean 'metaworld'"):
         catalogue.tasks("metawrld")

@@ -7,7 +7,10 @@ import pytest
 from evaluation_samples import results
 from rich.console import Console
 
-from kinesight.evaluation.compare import Comparison, compare, to_json, to_table
+from kinesight.cli.console import CONSOLE, show_results
+from kinesight.evaluation.compare import Comparison, compare, tabulate, to_group_table, to_json, to_table
+from kinesight.evaluation.results import Results
+from kinesight.evaluation.statistics import mcnemar
 from kinesight.types.errors import UsageError
 
 
@@ -71,6 +74,112 @@ def test_json_and_table_hold_the_same_numbers() -> None:
     for part in ("[second]*", "+50.0", ".031", "6/0", "privileged: scene"):
         assert part in text
     assert "McNemar" in text
+
+
+def solving(name: str, easy: float, medium: float) -> Results:
+    """Shares of the seeds of door-open and of hammer."""
+    made = results(name, seeds=10)
+    share = {"door-open": 10 * easy, "hammer": 10 * medium}
+    episodes = tuple(replace(e, success=e.case.seed < share[e.case.task]) for e in made.episodes)
+    return replace(made, episodes=episodes)
+
+
+def test_every_group_is_compared_on_its_own() -> None:
+    comparison = compare([solving("agent", 1.0, 0.2), solving("control", 0.3, 0.4)])
+    assert list(comparison.groups) == ["easy", "medium"]
+    easy, medium = (group.rows[1] for group in comparison.groups.values())
+    assert (easy.success.successes, medium.success.successes) == (3, 4)
+    assert easy.paired is not None
+    assert medium.paired is not None
+    assert (easy.paired.only_first, easy.paired.only_second) == (0, 7)
+    assert easy.paired.mcnemar_p == mcnemar(0, 7)
+    assert (medium.paired.difference, medium.paired.mcnemar_p) == (0.2, mcnemar(2, 0))
+    _, record = json.loads(json.dumps(to_json(comparison)))["rows"]
+    assert record["per_task"]["door-open"]["successes"] == 3
+    assert record["per_group"]["easy"]["mcnemar_p"] == mcnemar(0, 7)
+    assert record["per_group"]["medium"]["episodes"] == 10
+    assert record["successes"] == sum(group["successes"] for group in record["per_group"].values())
+
+
+def test_tasks_of_one_group_are_not_grouped() -> None:
+    one = replace(results(), episodes=results().of_task("hammer"))
+    comparison = compare([one, one])
+    assert comparison.groups == {}
+    assert to_json(comparison)["rows"][1]["per_group"] == {}
+
+
+def test_p_is_corrected_for_the_number_of_rows() -> None:
+    rows = [
+        solving("agent", 1.0, 1.0),
+        solving("a", 0.0, 1.0),
+        solving("b", 1.0, 0.9),
+        solving("c", 0.9, 0.4),
+    ]
+    first, *others = compare(rows).rows
+    assert first.holm_p is None
+    raw = [row.paired.mcnemar_p for row in others if row.paired is not None]
+    assert raw == [mcnemar(0, 10), mcnemar(0, 1), mcnemar(0, 7)]
+    assert [row.holm_p for row in others] == pytest.approx([3 * raw[0], 1.0, 2 * raw[2]])
+    assert all(row.holm_p is None for group in compare(rows).groups.values() for row in group.rows)
+
+
+def test_tasks_can_be_chosen() -> None:
+    rows = [solving("agent", 1.0, 0.2), solving("control", 0.3, 0.4)]
+    chosen = compare(rows, tasks=["hammer"])
+    assert chosen.tasks == ("hammer",)
+    first, second = compare(rows).groups["medium"].rows
+    assert chosen.rows == (first, replace(second, holm_p=mcnemar(2, 0)))
+    # One that was not measured is named; of what all have, only on demand.
+    with pytest.raises(UsageError, match="agent was not measured on door-close; it was on door-open"):
+        compare(rows, tasks=["door-open", "door-close"])
+    assert compare(rows, tasks=["door-open", "door-close"], common=True).tasks == ("door-open",)
+    with pytest.raises(UsageError, match="not measured on door-close"):
+        compare(rows, tasks=["door-close"], common=True)
+
+
+def test_other_tasks_do_not_stand_in_the_way_of_the_chosen() -> None:
+    whole, part = results("whole"), results("part")
+    part = replace(part, episodes=part.of_task("hammer"))
+    with pytest.raises(UsageError, match="6 only in whole"):
+        compare([whole, part])
+    assert compare([whole, part], tasks=["hammer"]).cases == part.cases
+
+
+def test_a_table_of_one_row_compares_nothing() -> None:
+    only = tabulate({"alone": solving("agent", 1.0, 0.2)})
+    (row,) = only.rows
+    assert (row.name, row.paired, row.holm_p) == ("alone", None, None)
+    assert [group.rows[0].success.rate for group in only.groups.values()] == [1.0, 0.2]
+
+
+def test_the_terminal_shows_every_row_by_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    rows = {"agent": solving("agent", 1.0, 0.2), "shuffled goals": solving("shuffled goals", 0.3, 0.4)}
+    with CONSOLE.capture() as capture:
+        show_results(rows)
+    lines = [line.rstrip() for line in capture.get().splitlines()]
+    assert max(map(len, lines)) <= 80
+    # The agent's own groups stand under its tasks, those of all rows in a table of their own.
+    own = [
+        line.split()[:2] for line in lines if line.split()[:1] in (["hammer"], ["easy"], ["medium"], ["all"])
+    ]
+    assert own == [["hammer", "2/10"], ["easy", "10/10"], ["medium", "2/10"], ["all", "12/20"]]
+    assert next(line for line in reversed(lines) if "shuffled goals*" in line).split("*")[1].split() == [
+        "30", "(11–60)", "40", "(17–69)",
+    ]  # fmt: skip
+
+
+def test_four_groups_fit_in_80_columns() -> None:
+    part = compare([solving("agent", 1.0, 0.2), solving("avdc-replan oracle", 0.3, 1.0)])
+    names = ("easy", "medium", "hard", "very hard")
+    four = replace(part, groups=dict.fromkeys(names, part.groups["medium"]))
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(to_group_table(four))
+    text = capture.get()
+    assert "…" not in text, text
+    for name in (*names, "avdc-replan oracle*", "100 (72–100)"):
+        assert name in text
 
 
 def test_the_table_fits_in_80_columns() -> None:

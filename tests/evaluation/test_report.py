@@ -23,7 +23,7 @@ from kinesight.evaluation.gallery import (
 from kinesight.evaluation.page import duration
 from kinesight.evaluation.recording import arrange, write_video
 from kinesight.evaluation.report import read_curves, rebuild_report, write_report
-from kinesight.evaluation.results import to_record
+from kinesight.evaluation.results import read_results, to_record
 from kinesight.types.decision import Event
 from kinesight.types.errors import DataError, UsageError
 
@@ -108,6 +108,25 @@ def test_the_page_says_what_the_results_say(folder: Path) -> None:
     assert ".031" in text.replace("&lt;", "<") or "−33.3" in text, (
         "the blind row differs by four cases of twelve"
     )
+
+
+def test_every_row_is_told_by_group_in_the_file_and_on_the_page(tmp_path: Path) -> None:
+    weak = results("control", 0.0)
+    write_report(tmp_path, results(solved=1.0), {"control": weak})
+    assert read_results(tmp_path) == results(solved=1.0)
+    agent, control = json.loads((tmp_path / "results.json").read_text())["rows"]
+    assert (agent["agent"], control["agent"]) == ("spatial policy", "control")
+    assert {name: group["success_rate"] for name, group in agent["per_group"].items()} == {
+        "easy": 1.0,
+        "medium": 1.0,
+    }
+    easy = control["per_group"]["easy"]
+    assert (easy["successes"], easy["episodes"], easy["difference"]) == (0, 6, -1.0)
+    assert easy["mcnemar_p"] == pytest.approx(2 * 0.5**6)
+    assert control["mcnemar_p"] == pytest.approx(2 * 0.5**12)
+    _, text = check(tmp_path / "report.html")
+    (told,) = re.findall(r"By task and agent.*?How this was made", text)
+    assert re.search(r"easy 100 61–100 0 0–39, p .031 door-open 100 0 medium", told), told
 
 
 def test_the_page_stands_alone(folder: Path) -> None:

@@ -14,7 +14,7 @@ from kinesight.types.errors import DataError
 
 KEYS = [
     "schema", "agent", "recipe", "checkpoints", "privileged", "protocol",
-    "versions", "hardware", "command", "episodes", "summary",
+    "versions", "hardware", "command", "episodes", "summary", "rows",
 ]  # fmt: skip
 
 
@@ -36,8 +36,9 @@ def test_keys_are_those_of_the_design(tmp_path: Path) -> None:
         "reason": "stuck: moved 0.4 mm in 15 steps",
         "values": {},
     }
-    assert list(document["summary"]) == ["episodes", "success_rate", "wilson_95", "per_task", "chains"]
-    assert document["summary"]["chains"] is None
+    summary = document["summary"]
+    assert list(summary) == ["episodes", "success_rate", "wilson_95", "per_task", "chains", "per_group"]
+    assert summary["chains"] is None
 
 
 def test_summary_follows_from_the_episodes() -> None:
@@ -46,6 +47,33 @@ def test_summary_follows_from_the_episodes() -> None:
     assert summary.per_task["hammer"].episodes == 6
     assert summary.per_task["hammer"].steps == pytest.approx(41)
     assert summarize(results(solved=0.0)).per_task["hammer"].steps is None
+
+
+def test_groups_are_summed_up_where_there_are_several(tmp_path: Path) -> None:
+    made = results(solved=0.5, seeds=6)
+    one = replace(made, episodes=made.of_task("hammer"))
+    assert summarize(one).per_group == {}
+    groups = summarize(made).per_group
+    assert groups is not None
+    assert {name: (group.successes, group.episodes) for name, group in groups.items()} == {
+        "easy": (3, 6),
+        "medium": (3, 6),
+    }
+    file = write_results(tmp_path, made)
+    summary = json.loads(file.read_text())["summary"]
+    summary["per_group"]["medium"]["successes"] = 4
+    change(file, summary=summary)
+    with pytest.raises(DataError, match=r"per_group.medium.successes is 4, but the episodes give 3"):
+        read_results(file)
+
+
+def test_files_of_before_there_were_groups_and_rows_are_read(tmp_path: Path) -> None:
+    file = write_results(tmp_path, results())
+    summary = json.loads(file.read_text())["summary"]
+    del summary["per_group"]
+    change(file, summary=summary, rows=...)
+    assert "per_group" not in file.read_text()
+    assert read_results(file) == results()
 
 
 def change(path: Path, **changes: Any) -> None:

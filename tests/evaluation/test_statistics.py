@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from kinesight.envs.metaworld_tables import SP11
 from kinesight.evaluation.statistics import (
     DIFFICULTY,
     Z_95,
     Interval,
     Proportion,
-    difficulty_of,
+    groups_of,
+    holm,
     mcnemar,
     paired_counts,
     permutation_p,
@@ -117,6 +119,39 @@ def test_bad_input_is_named() -> None:
 
 def test_difficulty_lists_the_eleven_tasks_once() -> None:
     tasks = [task for group in DIFFICULTY.values() for task in group]
-    assert len(tasks) == len(set(tasks)) == 11
-    assert difficulty_of("hammer") == "medium"
-    assert difficulty_of("reach") is None
+    assert sorted(tasks) == sorted(SP11)
+    assert groups_of(SP11).keys() == DIFFICULTY.keys()
+    assert {task for group in groups_of(SP11).values() for task in group} == set(SP11)
+
+
+def test_groups_are_there_where_tasks_of_several_are_and_no_others() -> None:
+    assert groups_of(["hammer", "door-open", "basketball"]) == {
+        "easy": ("door-open",),
+        "medium": ("hammer", "basketball"),
+    }
+    assert groups_of(["door-open", "door-close"]) == {}
+    assert groups_of(["door-open", "hammer", "reach"]) == {}
+
+
+def test_holm_as_printed() -> None:
+    # By hand: 3 x .01; 2 x .03; 1 x .04, which may not fall below the one before.
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx((0.03, 0.06, 0.06))
+    assert holm([0.5, 0.5]) == (1.0, 1.0)
+    assert holm([]) == ()
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_lies_between_the_raw_p_and_bonferroni_and_keeps_the_order(raw: list[float]) -> None:
+    corrected = holm(raw)
+    for p, q in zip(raw, corrected, strict=True):
+        assert p <= q <= min(1.0, len(raw) * p)
+    by_raw = [q for _, q in sorted(zip(raw, corrected, strict=True))]
+    assert by_raw == sorted(by_raw)
+    smallest = raw.index(min(raw))
+    assert corrected[smallest] == pytest.approx(min(1.0, len(raw) * raw[smallest]))
+
+
+@given(st.permutations(range(6)))
+def test_holm_does_not_depend_on_the_order_of_the_tests(order: list[int]) -> None:
+    raw = [0.001, 0.01, 0.02, 0.03, 0.2, 0.9]
+    assert holm([raw[i] for i in order]) == tuple(holm(raw)[i] for i in order)

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 from evaluation_samples import chain, results
+from rich.console import Console
 
-from kinesight.evaluation.tables import ResultTable, to_tables, write_tables
+from kinesight.evaluation.tables import Minutes, ResultTable, to_tables, write_tables
 from kinesight.types.errors import UsageError
 
 
@@ -52,6 +53,47 @@ def test_charts_are_pictures_of_their_own(tmp_path, tables):
 def test_terminal_shows_every_table(tables):
     shown = to_tables(tables)
     assert [table.row_count for table in shown] == [3, 2, 1]
+
+
+def test_failures_costs_and_corrected_p_stand_in_record_page_and_terminal(tmp_path):
+    rows = {"base": results(solved=1.0), "half": results(), "third": results(solved=1 / 3)}
+    table = ResultTable(
+        "parts",
+        "Parts",
+        "",
+        {**rows, "broken": None, "later": None},
+        {"broken": "ValueError: <bad> [shape]"},
+        {"base": Minutes(12.5, 3.25), "half": Minutes(0.0, 2.0)},
+    )
+    page = write_tables(tmp_path, "Ablations", "", [table]).read_text()
+    record = json.loads((tmp_path / "tables.json").read_text())["parts"]
+    assert (record["not_run"], record["failed"]) == (["later"], {"broken": "ValueError: <bad> [shape]"})
+    assert record["minutes"]["base"] == {"training": 12.5, "evaluation": 3.25}
+    base, half, third = record["rows"]
+    assert "holm_p" not in base
+    assert (half["mcnemar_p"], third["mcnemar_p"]) == (pytest.approx(2 / 2**6), pytest.approx(2 / 2**8))
+    assert (half["holm_p"], third["holm_p"]) == (pytest.approx(2 / 2**6), pytest.approx(4 / 2**8))
+    for text in ("ValueError: &lt;bad&gt; [shape]", "12.5", "3.2", "corrected for the 2 comparisons", "Holm"):
+        assert text in page, text
+    (drawn,) = to_tables([table])
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(drawn)
+    shown = capture.get()
+    lines = {line.split()[0]: line for line in shown.splitlines() if line.strip()}
+    assert lines["half*"].split()[-2:] == [".031", ".031"]
+    assert lines["third*"].split()[-2:] == [".008", ".016"]
+    assert ("failed" in lines["broken"], "not run" in lines["later"]) == (True, True)
+    assert "broken failed: ValueError: <bad> [shape]" in shown
+
+
+def test_a_table_with_one_measured_row_tells_its_groups(tmp_path):
+    table = ResultTable("one", "One", "", {"only": results(solved=0.5)})
+    page = write_tables(tmp_path, "Ablations", "", [table]).read_text()
+    (row,) = json.loads((tmp_path / "tables.json").read_text())["one"]["rows"]
+    assert {name: group["successes"] for name, group in row["per_group"].items()} == {"easy": 3, "medium": 3}
+    assert "difference" not in row
+    assert "Differences are to" not in page
 
 
 def test_a_page_needs_a_table(tmp_path):

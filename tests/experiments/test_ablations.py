@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from kinesight.evaluation.results import Results
 from kinesight.experiments import catalogue
 from kinesight.experiments.ablations import Ablation, Cell, run_ablations, stage_key
+from kinesight.experiments.evaluation import recipe_cases
 from kinesight.experiments.recipe import EvaluationConfig, Recipe
+from kinesight.training.loop import Interrupted
 from kinesight.types.errors import KinesightError, UnknownName, UsageError
+from kinesight.types.results import EpisodeResult
 
 
 @pytest.fixture
@@ -43,6 +47,10 @@ def test_cells_share_stages_and_finished_ones_are_kept(tmp_path, monkeypatch, ba
     record = json.loads((out / "tables.json").read_text())
     assert [row["agent"] for row in record["noise"]["rows"]] == ["one", "two"]
     assert record["again"]["not_run"] == ["expert"]  # "first" is the cell "one", which is done
+    minutes = record["noise"]["minutes"]
+    assert minutes["one"]["training"] > 0
+    assert minutes["two"]["training"] == 0  # its stages cost nothing
+    assert min(cell["evaluation"] for cell in minutes.values()) > 0
 
     said: list[str] = []
     run_ablations(tables, out, ["noise"], workers=1, announce=said.append)
@@ -52,19 +60,63 @@ def test_cells_share_stages_and_finished_ones_are_kept(tmp_path, monkeypatch, ba
     assert not found["again"].missing
 
 
-def test_a_cell_that_fails_is_not_run_and_does_not_end_the_others(tmp_path, monkeypatch, base):
+def two_cells(base: Recipe) -> Ablation:
+    return Ablation("noise", "Noise", "", (Cell("one", base), Cell("two", with_noise(base, 1))))
+
+
+def measured(recipe: Recipe) -> Results:
+    cases = recipe_cases(recipe)
+    return Results("agent", "shifted", tuple(EpisodeResult(case, True, 3) for case in cases))
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(KinesightError("no disk"), "no disk"), (ValueError("shapes\ndiffer"), "ValueError: shapes differ")],
+)
+def test_a_cell_that_fails_says_why_and_does_not_end_the_others(tmp_path, monkeypatch, base, error, reason):
     monkeypatch.chdir(tmp_path)
+    tried = []
 
-    def fails(cell: Cell, *_: object) -> None:
-        raise KinesightError(f"no disk for {cell.name}")
+    def fails_once(cell: Cell, *_: object) -> Results:
+        tried.append(cell.name)
+        if tried == ["one"]:
+            raise error
+        return measured(cell.recipe)
 
-    monkeypatch.setattr("kinesight.experiments.ablations.run_cell", fails)
+    monkeypatch.setattr("kinesight.experiments.ablations.run_cell", fails_once)
     said: list[str] = []
-    table = Ablation("noise", "Noise", "", (Cell("one", base), Cell("two", with_noise(base, 1))))
-    found = run_ablations((table,), tmp_path / "out", announce=said.append)
-    assert found["noise"].missing == ("one", "two")
-    assert "one was not run: no disk for one" in said
-    assert "two was not run: no disk for two" in said
+    again = replace(two_cells(base), name="again")  # the same cells: what failed is not tried twice in a call
+    found = run_ablations((two_cells(base), again), tmp_path / "out", announce=said.append)["noise"]
+    assert tried == ["one", "two"]
+    assert (found.failed, found.missing, list(found.measured)) == ({"one": reason}, (), ["two"])
+    assert f"one failed: {reason}" in said
+    assert json.loads((tmp_path / "out/tables.json").read_text())["noise"]["failed"] == {"one": reason}
+    assert reason in (tmp_path / "out/report.html").read_text()
+    (note,) = (tmp_path / "out").glob("cells/one-*/error.txt")
+    assert "Traceback" in note.read_text()
+
+    other = Ablation("other", "Other", "", (Cell("three", with_noise(base, 2)),))
+    tables = (two_cells(base), other)
+    assert run_ablations(tables, tmp_path / "out", ["other"])["noise"].failed == {"one": reason}
+    assert run_ablations(tables, tmp_path / "out", ["noise"])["noise"].failed == {}
+    assert tried[2:] == ["three", "one", "two"]  # these made no results.json, so they count as not done
+    assert not note.exists()
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), Interrupted("saved")])
+def test_an_interruption_ends_the_ablation(tmp_path, monkeypatch, base, stop):
+    monkeypatch.chdir(tmp_path)
+    tried = []
+
+    def interrupted(cell: Cell, *_: object) -> Results:
+        tried.append(cell.name)
+        raise stop
+
+    monkeypatch.setattr("kinesight.experiments.ablations.run_cell", interrupted)
+    with pytest.raises(type(stop)):
+        run_ablations((two_cells(base),), tmp_path / "out", announce=lambda _: None)
+    assert tried == ["one"]
+    assert not list((tmp_path / "out").glob("cells/*/error.txt"))
 
 
 def test_stages_are_alike_only_if_everything_that_they_learn_from_is(base):

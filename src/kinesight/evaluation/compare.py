@@ -285,20 +285,22 @@ def to_table(comparison: Comparison, *, corrected: bool = False) -> Table:
 
 def to_group_table(comparison: Comparison) -> Table:
     """For a terminal of 80 columns: every row by difficulty group."""
-    table = Table(title="success % by difficulty", title_justify="left", box=SIMPLE_HEAD)
+    table = Table(
+        title="success % by difficulty", title_justify="left", box=SIMPLE_HEAD, collapse_padding=True
+    )
     table.add_column("agent", no_wrap=True, min_width=15)
     for name in comparison.groups:
         table.add_column(name, justify="right", no_wrap=True)
     for index, row in enumerate(comparison.rows):
-        found = [rate_text(group.rows[index].success) for group in comparison.groups.values()]
+        found = [rate_text(group.rows[index].success, 0) for group in comparison.groups.values()]
         table.add_row(escape(_name(row)), *found)
     return table
 
 
-def rate_text(success: Proportion) -> str:
+def rate_text(success: Proportion, digits: int = 1) -> str:
     """Per cent with their interval."""
     interval = success.wilson_95
-    return f"{100 * success.rate:.1f} ({100 * interval.low:.0f}–{100 * interval.high:.0f})"
+    return f"{100 * success.rate:.{digits}f} ({100 * interval.low:.0f}–{100 * interval.high:.0f})"
 
 
 def _name(row: Row) -> str:
