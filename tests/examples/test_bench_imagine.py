@@ -33,7 +33,7 @@ def test_sets_of_tasks_and_figures_of_each(bench, monkeypatch) -> None:
     monkeypatch.setattr(bench, "open_run", lambda _: SimpleNamespace(recipe=recipe))
     errors = {"hammer": 0.3, "basketball": 0.1}
     monkeypatch.setattr(
-        bench, "imagined_against_expert", lambda _, case: imagined(errors[case.task], 0.2 + 0.1 * case.seed)
+        bench, "imagined_against_expert", lambda _, case: imagined(errors[case.task], 0.15 + 0.1 * case.seed)
     )
     found = bench.quality(Path("run"), "medium", (0, 1, 2))
     assert list(found["per_task"]) == ["hammer", "basketball"]
@@ -43,6 +43,6 @@ def test_sets_of_tasks_and_figures_of_each(bench, monkeypatch) -> None:
     interval = wilson_interval(4, 6)
     assert found["closer_than_copy_95"] == [interval.low, interval.high]
     assert found["error"] == pytest.approx(0.2)
-    assert found["copy_error"] == pytest.approx(0.3)
+    assert found["copy_error"] == pytest.approx(0.25)
     assert "closer than that 67 % (30–90)" in bench.quality_line("all", found)
     assert list(bench.quality(Path("run"), "", (0,))["per_task"]) == ["hammer"]
