@@ -73,7 +73,13 @@ def test_failures_costs_and_corrected_p_stand_in_record_page_and_terminal(tmp_pa
     assert "holm_p" not in base
     assert (half["mcnemar_p"], third["mcnemar_p"]) == (pytest.approx(2 / 2**6), pytest.approx(2 / 2**8))
     assert (half["holm_p"], third["holm_p"]) == (pytest.approx(2 / 2**6), pytest.approx(4 / 2**8))
-    for text in ("ValueError: &lt;bad&gt; [shape]", "12.5", "3.2", "corrected for the 2 comparisons", "Holm"):
+    for text in (
+        "ValueError: &lt;bad&gt; [shape]",
+        "12.5 + 3.2",
+        "0.0 + 2.0",
+        "corrected for the 2 comparisons",
+        "Holm",
+    ):
         assert text in page, text
     (drawn,) = to_tables([table])
     console = Console(width=80)
