@@ -27,7 +27,7 @@ def ablate(
         out: folder of cells, tables and page
     """
     from kinesight.cli import arguments
-    from kinesight.cli.console import CONSOLE, announce, path, say
+    from kinesight.cli.console import CONSOLE, announce, path, say, tell_errors
     from kinesight.evaluation.tables import to_tables
     from kinesight.experiments.ablations import run_ablations
     from kinesight.experiments.catalogue import ablations
@@ -42,6 +42,9 @@ def ablate(
     folder = out or Path("runs") / f"ablate-{system}-{budget}"
     chosen = arguments.names(tables) if tables else ()
     found = run_ablations(known, folder, chosen, arguments.command(), workers, announce)
-    for table in to_tables([found[name] for name in chosen or found]):
+    shown = [found[name] for name in chosen or found]
+    for table in to_tables(shown):
         CONSOLE.print(table)
+    for table in shown:
+        tell_errors(table.measured)
     say(path(folder / "report.html"))

@@ -59,6 +59,7 @@ def show_results(found: "Mapping[str, Results]") -> None:
         CONSOLE.print(chain_table({name: results.chains for name, results in found.items()}))
     if len(found) > 1:
         show_comparison(tabulate(found))
+    tell_errors(found)
 
 
 def show_comparison(comparison: "Comparison") -> None:
@@ -68,3 +69,12 @@ def show_comparison(comparison: "Comparison") -> None:
     CONSOLE.print(to_table(comparison))
     if comparison.groups:
         CONSOLE.print(to_group_table(comparison))
+
+
+def tell_errors(found: "Mapping[str, Results]") -> None:
+    """A line for every row of which episodes ended by an error."""
+    from kinesight.evaluation.errors import account
+
+    for name, results in found.items():
+        if text := account(results.episodes):
+            say(f"[red]✗[/red] {escape(name)}: {escape(text)}")

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from kinesight.evaluation.bootstrap import bootstrap_interval
+from kinesight.evaluation.errors import error_of
 from kinesight.evaluation.statistics import Interval, Proportion, proportion
 from kinesight.types.results import EpisodeResult
 
@@ -39,11 +40,15 @@ class Chains:
 
 
 def chains_of(episodes: Sequence[EpisodeResult]) -> Chains | None:
-    """None where no episode is a chain; of several lengths the longest gives the places."""
+    """None where no episode is a chain; of several lengths the longest gives the places.
+
+    An episode that an error ended before it began counts beside chains as one without a task done.
+    """
     chains = [episode for episode in episodes if TASKS in episode.metrics]
     if not chains:
         return None
-    done = np.array([chain.metrics[DONE] for chain in chains])
+    unbegun = [episode for episode in episodes if TASKS not in episode.metrics and error_of(episode)]
+    done = np.array([chain.metrics[DONE] for chain in chains] + [0.0] * len(unbegun))
     length = int(max(chain.metrics[TASKS] for chain in chains))
     return Chains(
         in_a_row=tuple(proportion((done >= place).tolist()) for place in range(1, length + 1)),

@@ -85,10 +85,12 @@ def timeline(events: Sequence[EventRecord], steps: int, width: int = 720) -> Mar
 
 
 EVENT_CLASSES: Mapping[str, tuple[str, ...]] = {
-    "bad": ("reject", "rejected", "stuck", "replan", "failure", "fail", "bad_plan", "timeout", "void"),
+    "bad": (
+        "reject", "rejected", "stuck", "replan", "failure", "fail", "bad_plan", "timeout", "void", "error",
+    ),
     "good": ("accept", "accepted", "success", "done", "task"),
     "think": ("plan", "imagine"),
-}
+}  # fmt: skip
 
 
 def event_class(kind: str) -> str:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from kinesight.evaluation import charts
 from kinesight.evaluation.chains import Chains, chains_of
+from kinesight.evaluation.chat_facts import chat_facts
 from kinesight.evaluation.compare import Comparison, Row, layout, p_text, points, tabulate
 from kinesight.evaluation.gallery import GalleryItem, Segment, StripRow, case_name, read_items, read_strip
 from kinesight.evaluation.results import Results
@@ -59,6 +60,7 @@ def headline(main: Results) -> Headline:
     facts += [("videos rejected", str(rejected))] if rejected else []
     wall = [episode.timings_s["wall"] for episode in main.episodes if "wall" in episode.timings_s]
     facts += [("time an episode", duration(mean(wall)))] if wall else []
+    facts += chat_facts(main.episodes)
     layouts = len({layout(case) for case in main.cases})
     return Headline(main.success, charts.interval_bar(main.success, width=420), layouts, tuple(facts))
 

@@ -88,6 +88,8 @@ class Recorder:
             self._see(result.step)
 
     def end(self, result: EpisodeResult) -> None:
+        if not self._frames:  # an error came before anything was seen
+            return
         frames = np.stack([self._frames[step] for step in sorted(self._frames)])
         write_video(self._out / VIDEOS / f"{case_name(result.case)}.mp4", frames, self._recording.fps)
         segments, strips = arrange(self._frames, self._events, result.steps, self._recording.size)
@@ -195,14 +197,21 @@ def write_video(path: Path, frames: Video, fps: int) -> None:
     height, width = (max(2, size // 2 * 2) for size in frames.shape[1:3])
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial.mp4")
-    with av.open(str(partial), "w", options={"movflags": "faststart"}) as container:
+    try:
+        _encode(partial, frames, fps, height, width)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _encode(path: Path, frames: Video, fps: int, height: int, width: int) -> None:
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=Fraction(fps), options={"crf": "23", "threads": "1"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for image in frames:
             resized = image if image.shape[:2] == (height, width) else cv2.resize(image, (width, height))
             container.mux(stream.encode(av.VideoFrame.from_ndarray(resized, format="rgb24")))
         container.mux(stream.encode())
-    partial.replace(path)
 
 
 class Shelf:

@@ -21,6 +21,7 @@ from markupsafe import Markup
 from kinesight.evaluation import charts, page
 from kinesight.evaluation.charts import Curve
 from kinesight.evaluation.compare import row_records, tabulate
+from kinesight.evaluation.errors import error_rows
 from kinesight.evaluation.matrix import matrix_of
 from kinesight.evaluation.results import Results, read_results, write_results
 from kinesight.types.errors import DataError, UsageError
@@ -106,6 +107,7 @@ def render(out: Path, main: Results, rows: Mapping[str, Results], inputs: Report
     return environment.get_template("report.html.j2").render(
         main=main,
         headline=page.headline(main),
+        errors=error_rows({name: found.episodes for name, found in {main.agent: main, **rows}.items()}),
         phases=page.phases(inputs.phases),
         comparison=comparison,
         tasks=page.task_rows(main),

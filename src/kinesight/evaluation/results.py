@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kinesight.evaluation.chains import Chains, chains_of
+from kinesight.evaluation.errors import ended_by_error
 from kinesight.evaluation.statistics import Proportion, groups_of, proportion
 from kinesight.types.case import Case
 from kinesight.types.decision import Event
@@ -138,6 +139,8 @@ class Summary:
     chains: ChainSummary | None = None
     per_group: Mapping[str, GroupSummary] | None = None
     """By difficulty, empty where the tasks are of one; None in files of before it was counted."""
+    errors: int = 0
+    """Episodes that ended by an error; they are among the failures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +168,15 @@ def summarize(results: Results) -> Summary:
     total = results.success
     per_task = {task: _summarize_task(results.of_task(task)) for task in results.tasks}
     per_group = {group: _summarize_group(results, tasks) for group, tasks in groups_of(results.tasks).items()}
-    chains = summarize_chains(results.chains)
-    return Summary(total.episodes, total.rate, _limits(total), per_task, chains, per_group)
+    return Summary(
+        episodes=total.episodes,
+        success_rate=total.rate,
+        wilson_95=_limits(total),
+        per_task=per_task,
+        chains=summarize_chains(results.chains),
+        per_group=per_group,
+        errors=len(ended_by_error(results.episodes)),
+    )
 
 
 def _summarize_group(results: Results, tasks: Sequence[str]) -> GroupSummary:

@@ -12,21 +12,29 @@ from pathlib import Path
 import cv2
 import torch
 
-from kinesight.agents.episode import run_episode
 from kinesight.data.parallel import ordered_map
 from kinesight.data.progress import ProgressLine
+from kinesight.evaluation.attempt import attempt
+from kinesight.evaluation.compare import layout
+from kinesight.evaluation.errors import FOLDER, ended_by_error, error_of, told
 from kinesight.evaluation.journal import Journal
-from kinesight.evaluation.recording import Recorder, Recording, Shelf
+from kinesight.evaluation.recording import Recording, Shelf
 from kinesight.evaluation.results import from_record, to_record
 from kinesight.evaluation.statistics import proportion
 from kinesight.interfaces.agent import Agent
 from kinesight.interfaces.environment import Environment
 from kinesight.types.case import Case
-from kinesight.types.errors import UsageError
+from kinesight.types.errors import KinesightError, UsageError
 from kinesight.types.results import EpisodeResult
 
 MakeAgent = Callable[[], Agent]
 MakeEnvironment = Callable[[Case], Environment]
+BROKEN_LAYOUTS = 5
+"""So many layouts whose episodes all end by an error, before any other episode, make a broken set-up."""
+
+
+class BrokenSetUp(KinesightError):
+    """Every episode so far ended by an error; none of them is kept."""
 
 
 def cases(
@@ -61,8 +69,10 @@ def evaluate(
 ) -> list[EpisodeResult]:
     """One result a case, in the order of the cases.
 
-    With a journal, finished episodes are kept in its folder and not run again; a `recording` goes to the same
-    folder. With several workers both callables must pickle: a module's function or a `functools.partial`.
+    An episode that an error ends is a failure (see `attempt`) and kept like others; if there is nothing
+    but errors, `BrokenSetUp` ends the evaluation. With a journal, finished episodes are kept in its folder
+    and not run again; a `recording` goes to the same folder. With several workers both callables must pickle:
+    a module's function or a `functools.partial`.
     """
     if recording is not None and journal is None:
         raise ValueError("a recording needs a journal, whose folder it is written to")
@@ -72,6 +82,8 @@ def evaluate(
     job = _Job(make_agent, make_environment, out, recording, limit)
     shelf = None if recording is None or out is None else Shelf(recording, out)
     results: list[EpisodeResult] = []
+    unwritten: list[EpisodeResult] = []
+    works = any(not error_of(result) for result in done.values())
     finished = len(cases) - len(remaining)
     with _one_thread(), ProgressLine("evaluate", len(cases), finished, progress) as line:
         fresh = ordered_map(_run, remaining, min(workers, len(remaining)), _build, job)
@@ -83,9 +95,15 @@ def evaluate(
                 shelf.place(result)
             results.append(result)
             if known is None:
-                if journal is not None:
-                    journal.append(result)
+                unwritten.append(result)
                 finished += 1
+            works = works or not error_of(result)
+            if not works:
+                _stop_if_broken(results, len(cases), out)
+            elif journal is not None:
+                for waiting in unwritten:
+                    journal.append(waiting)
+                unwritten.clear()
             line.update(finished, _success(results))
     return results
 
@@ -115,8 +133,7 @@ def _build(job: _Job) -> None:
 def _run(case: Case) -> EpisodeResult:
     assert _process is not None, "every process starts with _build"
     job, agent = _process
-    subscribers = [Recorder(job.recording, job.out)] if job.recording and job.out else []
-    result = run_episode(job.make_environment(case), agent, subscribers, job.limit)
+    result = attempt(case, job.make_environment, agent, job.limit, job.out, job.recording)
     # Imagined videos have been drawn by now; they would only burden the way between processes.
     return from_record(to_record(result))
 
@@ -134,7 +151,19 @@ def _one_thread() -> Iterator[None]:
         _process = None
 
 
+def _stop_if_broken(results: Sequence[EpisodeResult], cases: int, out: Path | None) -> None:
+    """Without this a set-up that cannot work would give a table of zeros."""
+    if len(results) == cases or len({layout(result.case) for result in results}) >= BROKEN_LAYOUTS:
+        where = "" if out is None else f" (tracebacks in {out / FOLDER})"
+        raise BrokenSetUp(
+            f"nothing but errors in the first {len(results)} of {cases} episodes: the set-up is taken for "
+            f"broken, and none of them is kept{where}; the first: {told(results[0])}"
+        )
+
+
 def _success(results: Sequence[EpisodeResult]) -> str:
     share = proportion(result.success for result in results)
     interval = share.wilson_95
-    return f"success {100 * share.rate:.0f} % ({100 * interval.low:.0f}–{100 * interval.high:.0f})"
+    text = f"success {100 * share.rate:.0f} % ({100 * interval.low:.0f}–{100 * interval.high:.0f})"
+    errors = len(ended_by_error(results))
+    return f"{text}, {errors} ended by an error" if errors else text

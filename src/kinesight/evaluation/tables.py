@@ -15,6 +15,7 @@ from rich.table import Table
 from kinesight.evaluation import charts, page
 from kinesight.evaluation.chains import chain_table
 from kinesight.evaluation.compare import rate_text, tabulate, to_json, to_table
+from kinesight.evaluation.errors import account
 from kinesight.evaluation.matrix import matrix_of
 from kinesight.evaluation.results import Results, summarize_chains
 from kinesight.types.errors import UsageError
@@ -55,6 +56,12 @@ class ResultTable:
         """Rows that were not run."""
         return tuple(name for name, found in self.rows.items() if found is None and name not in self.failed)
 
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """What is to be said of every row with episodes that ended by an error."""
+        told = {name: account(found.episodes) for name, found in self.measured.items()}
+        return tuple(f"{name}: {text}" for name, text in told.items() if text)
+
 
 def write_tables(out: Path, heading: str, lead: str, tables: Sequence[ResultTable]) -> Path:
     """`out/report.html`, `out/tables.json` and `out/TABLE.svg` for every table. Returns the page."""
@@ -90,6 +97,8 @@ def record_of(table: ResultTable) -> dict[str, Any]:
         record |= to_json(tabulate(rows))
     if table.minutes:
         record["minutes"] = to_jsonable(table.minutes)
+    if table.errors:
+        record["errors"] = list(table.errors)
     chains = {name: summarize_chains(results.chains) for name, results in rows.items()}
     if any(chains.values()):
         record["chains"] = to_jsonable(chains)
@@ -111,6 +120,7 @@ def _shown(table: ResultTable) -> dict[str, Any]:
         "failed": table.failed,
         "missing": table.missing,
         "minutes": table.minutes,
+        "errors": table.errors,
     }
 
 
