@@ -18,7 +18,7 @@ def error_of(episode: EpisodeResult) -> str:
     """Name and message of the error that ended the episode; empty if it came to its end."""
     if ERROR not in episode.counts:
         return ""
-    return next(event.reason for event in reversed(episode.events) if event.kind == ERROR)
+    return next((event.reason for event in reversed(episode.events) if event.kind == ERROR), "")
 
 
 def ended_by_error(episodes: Sequence[EpisodeResult]) -> tuple[EpisodeResult, ...]:

@@ -88,17 +88,23 @@ def with_agent(
     """The run with other settings of its agent; what was trained stays as it is.
 
     `judge` "chat" asks the model that `chat` names about every video, "none" leaves the recipe's judge out.
+    Assignments come last, so that those of agent.chat… and agent.critic… find what the others have put there.
     """
-    recipe = override(run.recipe, assignments)
+    recipe = run.recipe
+    if planner or chat:
+        agent = loop_settings(recipe)
+        agent = replace(agent, planner=planner or agent.planner, chat=chat or agent.chat)
+        recipe = replace(recipe, agent=agent)
+    of_critic = tuple(text for text in assignments if text.startswith("agent.critic"))
+    recipe = override(recipe, tuple(text for text in assignments if text not in of_critic))
     _check_learned(run.recipe, recipe)
-    if not (planner or judge or chat or isinstance(recipe.agent, SpatialPolicyConfig)):
-        return replace(run, recipe=recipe)
-    agent = loop_settings(recipe)
-    agent = replace(agent, planner=planner or agent.planner, chat=chat or agent.chat)
     if judge:
-        agent = replace(agent, critic=lookup("judge", judge, JUDGES)(agent))
-    lookup("planner", agent.planner, PLANNERS)
-    return replace(run, recipe=replace(recipe, agent=agent))
+        agent = loop_settings(recipe)
+        recipe = replace(recipe, agent=replace(agent, critic=lookup("judge", judge, JUDGES)(agent)))
+    recipe = override(recipe, of_critic)
+    if isinstance(recipe.agent, SpatialPolicyConfig):
+        lookup("planner", recipe.agent.planner, PLANNERS)
+    return replace(run, recipe=recipe)
 
 
 def _check_learned(trained: Recipe, recipe: Recipe) -> None:

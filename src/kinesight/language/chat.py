@@ -3,7 +3,8 @@
 A question is answered from the cache, or by the endpoint within a bounded number of attempts, or ends in a
 `ChatError` that says why. Only what may pass is tried again: no connection, no answer in time, status 408,
 429 and 5xx. The wait doubles from attempt to attempt, is shortened at random so that processes do not come
-back together, and is never less than the endpoint's Retry-After.
+back together, and is never less than the endpoint's Retry-After. After some questions in a row that ended so
+the client sends no more; the cache still answers.
 
 The key is read from an environment variable and goes into the request's header, nowhere else.
 """
@@ -19,7 +20,7 @@ from urllib.parse import urlsplit
 
 from kinesight.language.chat_cache import ChatCache, Entry, turns
 from kinesight.language.chat_endpoint import Answer, Endpoint, read_key
-from kinesight.language.chat_errors import ChatError, EndpointError, NotCached
+from kinesight.language.chat_errors import ChatError, EndpointError, EndpointGivenUp, NotCached
 from kinesight.language.messages import Message, PictureConfig, digest, wire_message
 from kinesight.types.errors import UsageError
 
@@ -54,6 +55,9 @@ class ChatConfig:
     """Wait after the first failure."""
     longest_wait_s: float = 30.0
     """Bound of every wait. An endpoint that asks for more is given up."""
+    most_failed: int = 3
+    """Questions in a row that the endpoint leaves without an answer, attempts and all; then the client asks
+    no more, so that a stalled endpoint costs minutes once and not in every episode."""
     cache: Path | None = Path("data/chat-cache")
     """Folder of answers; None asks anew every time."""
     cache_only: bool = False
@@ -81,8 +85,8 @@ class ChatConfig:
         # What looks like no name may be the key itself, and is not repeated.
         if not re.fullmatch(r"([A-Z_][A-Z0-9_]*)?", self.key_variable):
             raise UsageError("key_variable names an environment variable, in capitals such as OPENAI_API_KEY")
-        if self.attempts < 1 or self.max_tokens < 1 or self.timeout_s <= 0:
-            raise UsageError(f"attempts, max_tokens and timeout_s must be positive, got {self}")
+        if min(self.attempts, self.max_tokens, self.most_failed) < 1 or self.timeout_s <= 0:
+            raise UsageError(f"attempts, max_tokens, most_failed and timeout_s must be positive, got {self}")
         if min(self.backoff_s, self.longest_wait_s, self.price_in or 0, self.price_out or 0) < 0:
             raise UsageError(f"waits and prices must not be negative, got {self}")
         if self.cache_only and self.cache is None:
@@ -151,6 +155,8 @@ class ChatClient:
         self.config = config
         self._sleep = sleep
         self._jitter = jitter or random.Random()
+        self._failed = 0
+        """Questions in a row that the endpoint left without an answer."""
         self._cache = ChatCache(config.cache)
         self._endpoint = (
             None
@@ -175,7 +181,7 @@ class ChatClient:
             raise NotCached(
                 f"{self.config.cache} holds no answer {name[:12]}… and cache_only allows no request"
             )
-        answer, answered_s, attempts = self._try(self._endpoint, messages)
+        answer, answered_s, attempts = self._request(self._endpoint, messages)
         self._cache.put(
             name,
             Entry(
@@ -196,6 +202,23 @@ class ChatClient:
             attempts,
             self._cost(answer.tokens_in, answer.tokens_out),
         )
+
+    def _request(self, endpoint: Endpoint, messages: Sequence[Message]) -> tuple[Answer, float, int]:
+        """As `_try`, unless too many questions in a row have gone unanswered."""
+        if self._failed >= self.config.most_failed:
+            raise EndpointGivenUp(
+                f"{self.config.base_url} is not asked any more: it left {self._failed} questions in a row "
+                "without an answer"
+            )
+        try:
+            outcome = self._try(endpoint, messages)
+        except ChatError as error:
+            # Every other error is about an answer that came.
+            unanswered = isinstance(error, EndpointError) and error.retriable
+            self._failed = self._failed + 1 if unanswered else 0
+            raise
+        self._failed = 0
+        return outcome
 
     def _try(self, endpoint: Endpoint, messages: Sequence[Message]) -> tuple[Answer, float, int]:
         """The answer, the seconds of its request, and the number of requests."""

@@ -33,6 +33,10 @@ class EndpointError(ChatError):
         """The wait that the endpoint asked for."""
 
 
+class EndpointGivenUp(ChatError):
+    """Too many questions in a row had no answer, this one was not sent."""
+
+
 class MalformedReply(ChatError):
     """An answer that does not follow the protocol: no JSON, no text, an unknown reason to stop."""
 
