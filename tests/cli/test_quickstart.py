@@ -47,7 +47,7 @@ def test_controls_are_measured_on_the_same_cases(workspace: Path) -> None:
 def test_a_second_call_runs_nothing(kinesight, workspace, monkeypatch) -> None:
     before = read_results(workspace / "tiny")
     with monkeypatch.context() as patch:
-        for work in ("collection.collect.run_episode", "evaluation.rollout.run_episode"):
+        for work in ("collection.collect.run_episode", "evaluation.attempt.run_episode"):
             patch.setattr(f"kinesight.{work}", lambda *_: pytest.fail("an episode was run again"))
         patch.setattr("kinesight.experiments.training.train_stage", lambda *_: pytest.fail("trained again"))
         outcome = kinesight(*FULL, "tiny")

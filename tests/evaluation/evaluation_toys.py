@@ -10,6 +10,7 @@ from kinesight.types.action import ActionSpec
 from kinesight.types.camera import Camera
 from kinesight.types.case import Case
 from kinesight.types.decision import Decision, Event
+from kinesight.types.errors import DataError
 from kinesight.types.observation import Observation, StepResult, View, ViewRequest
 
 
@@ -63,7 +64,7 @@ class Pusher:
 
 
 class Crasher(Pusher):
-    """Dies at one seed until a file appears."""
+    """Is killed at one seed until a file appears."""
 
     def __init__(self, seed: int, mended: Path) -> None:
         self.seed, self.mended = seed, mended
@@ -71,4 +72,29 @@ class Crasher(Pusher):
     def reset(self, case: Case) -> None:
         super().reset(case)
         if case.seed == self.seed and not self.mended.exists():
-            raise RuntimeError("the power went out")
+            raise KeyboardInterrupt("the power went out")
+
+
+class Stumbler(Pusher):
+    """Raises at its third step with some seeds."""
+
+    def __init__(self, seeds: tuple[int, ...], error: BaseException) -> None:
+        self.seeds, self.error = seeds, error
+
+    def reset(self, case: Case) -> None:
+        super().reset(case)
+        self.seed = case.seed
+
+    def act(self, observation: Observation) -> Decision:
+        if observation.step == 2 and self.seed in self.seeds:
+            raise self.error
+        return super().act(observation)
+
+
+class Unsettled(ToyWorld):
+    """Cannot be reset with the seed 1."""
+
+    def reset(self) -> StepResult:
+        if self.case.seed == 1:
+            raise DataError("every start is solved")
+        return super().reset()

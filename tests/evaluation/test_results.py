@@ -37,7 +37,8 @@ def test_keys_are_those_of_the_design(tmp_path: Path) -> None:
         "values": {},
     }
     summary = document["summary"]
-    assert list(summary) == ["episodes", "success_rate", "wilson_95", "per_task", "chains", "per_group"]
+    known = ["episodes", "success_rate", "wilson_95", "per_task", "chains", "per_group", "errors"]
+    assert list(summary) == known
     assert summary["chains"] is None
 
 
