@@ -17,7 +17,7 @@ from kinesight.types.arrays import Image
 from kinesight.types.camera import Camera
 from kinesight.types.case import Case
 from kinesight.types.decision import Decision
-from kinesight.types.errors import UsageError
+from kinesight.types.errors import DataError, UsageError
 from kinesight.types.observation import Observation, View, ViewRequest
 from kinesight.types.plan import Feedback, PlanRow, SpatialPlan
 from kinesight.types.video import ImaginedVideo
@@ -42,6 +42,8 @@ class Planner:
     def __init__(self) -> None:
         self.feedback: list[Feedback | None] = []
         self.cases: list[Case] = []
+        self.fails: dict[int, Exception] = {}
+        """By number of the plan, from 0."""
 
     def for_case(self, case: Case) -> "Planner":
         self.cases.append(case)
@@ -51,6 +53,8 @@ class Planner:
         self, observation: Observation, instruction: str, feedback: Feedback | None = None
     ) -> SpatialPlan:
         self.feedback.append(feedback)
+        if error := self.fails.get(len(self.feedback) - 1):
+            raise error
         return SpatialPlan((PlanRow("move", (1, 0, 0), 0.07),))
 
 
@@ -164,6 +168,44 @@ def test_a_used_up_video_leads_to_a_new_plan_from_what_is_seen() -> None:
     assert decision.events[1].reason.startswith("every imagined goal was reached")
     assert np.array_equal(loop.imaginer.first[1], picture(3))
     assert np.array_equal(loop.policy.goals[-1], picture(1)), "the new video's first goal"
+
+
+def test_without_a_first_plan_it_imagines_without_one() -> None:
+    loop = Loop()
+    loop.planner.fails = {0: DataError("the target is out of view")}
+    decision = loop.act(0)
+    assert kinds(decision) == ["fallback", "plan", "imagine"]
+    assert decision.events[0].reason == "no plan instead: the target is out of view"
+    assert decision.events[1].reason == "start: nothing left"
+    video = decision.events[2].video
+    assert video is not None
+    assert video.plan == SpatialPlan(())
+    assert np.array_equal(loop.policy.goals[0], video.frames[0]), "it acts all the same"
+
+
+def test_without_a_later_plan_the_one_before_stands_in() -> None:
+    loop = Loop()
+    loop.planner.fails = {n: DataError("the target is out of view") for n in (1, 2)}
+    first = loop.act(0).events[1].video
+    assert first is not None
+    for _ in range(2):
+        for place in (1, 2):
+            loop.act(place)
+        decision = loop.act(3)
+        assert kinds(decision) == ["goal", "fallback", "plan", "imagine"]
+        assert decision.events[1].reason == "the plan before instead: the target is out of view"
+        assert decision.events[2].reason == "every imagined goal was reached: move 0.07 m"
+        video = decision.events[3].video
+        assert video is not None
+        assert video.plan == first.plan
+    assert len(loop.planner.feedback) == 3, "it goes on asking"
+
+
+def test_a_wrong_set_up_is_no_scene_without_a_plan() -> None:
+    loop = Loop()
+    loop.planner.fails = {0: UsageError("no such camera")}
+    with pytest.raises(UsageError, match="no such camera"):
+        loop.act(0)
 
 
 def test_a_goal_that_is_not_reached_is_given_up() -> None:

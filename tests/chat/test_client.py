@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -20,6 +21,7 @@ from kinesight.language.chat_endpoint import LARGEST_BODY, retry_after_s
 from kinesight.language.chat_errors import (
     ChatError,
     EndpointError,
+    EndpointGivenUp,
     KeyMissing,
     MalformedReply,
     NotCached,
@@ -208,6 +210,51 @@ class TestTryingAgain:
         assert config.longest_ask_s == 3 * 10 + 2 * 5
 
 
+def question(number: int) -> tuple[Message]:
+    return (Message("user", f"question {number}"),)
+
+
+class TestGivingUp:
+    @pytest.mark.parametrize("behaviour", [fails(503), breaks_off, fails(429, Retry_After="3600")])
+    def test_an_endpoint_that_leaves_questions_without_answer_is_asked_no_more(
+        self, serve, asking, behaviour
+    ):
+        server = serve(behaviour)
+        client = asking(server, attempts=1).client
+        for number in range(3):
+            with pytest.raises(EndpointError):
+                client.ask(question(number))
+        for number in range(3, 6):
+            with pytest.raises(EndpointGivenUp, match="not asked any more: it left 3 questions in a row"):
+                client.ask(question(number))
+        assert len(server.requests) == 3
+
+    def test_any_answer_begins_the_count_anew(self, serve, asking):
+        silent = [fails(503), fails(503)]
+        server = serve(*silent, says("hi"), *silent, says(None, refusal="no"), *silent, fails(400), *silent)
+        client = asking(server, attempts=1).client
+        for number in range(11):
+            with pytest.raises(ChatError) if number != 2 else nullcontext():
+                client.ask(question(number))
+        assert len(server.requests) == 11
+
+    def test_the_cache_still_answers(self, serve, asking):
+        server = serve(says("hi"), fails(503))
+        client = asking(server, attempts=1, most_failed=1).client
+        client.ask(question(0))
+        with pytest.raises(EndpointError):
+            client.ask(question(1))
+        with pytest.raises(EndpointGivenUp):
+            client.ask(question(2))
+        assert client.ask(question(0)).text == "hi"
+
+    def test_a_new_client_asks_again(self, serve, asking):
+        server = serve(fails(503), says("hi"))
+        with pytest.raises(EndpointError):
+            asking(server, attempts=1, most_failed=1).client.ask(question(0))
+        assert asking(server).client.ask(question(0)).text == "hi"
+
+
 class TestCache:
     def test_a_question_is_asked_once(self, serve, asking):
         server = serve(says(PLAN))
@@ -394,6 +441,7 @@ class TestConfig:
             ({"attempts": 0}, "positive"),
             ({"timeout_s": 0.0}, "positive"),
             ({"max_tokens": 0}, "positive"),
+            ({"most_failed": 0}, "positive"),
             ({"backoff_s": -1.0}, "negative"),
             ({"price_out": -1.0}, "negative"),
             ({"cache": None, "cache_only": True}, "folder"),

@@ -155,6 +155,21 @@ def test_nobody_there(planner, seen):
     assert plan.notes[0].values == {"asked": 1.0, "requests": 4.0}
 
 
+def test_a_stalled_endpoint_costs_a_few_questions_not_every_one(serve, planner, seen):
+    server = serve(hangs)
+    made = planner(server, timeout_s=0.2, attempts=1)
+    plans = [made.plan(seen, "open the door", Feedback("start")) for _ in range(6)]
+    assert plans == [OWN] * 6
+    assert len(server.requests) == 3
+    reasons = [plan.notes[0].reason for plan in plans]
+    assert ["EndpointError: no answer" in reason for reason in reasons] == [True] * 3 + [False] * 3
+    assert all("EndpointGivenUp: " in reason and "not asked any more" in reason for reason in reasons[3:])
+    assert chat_totals([note for plan in plans for note in plan.notes]) == {
+        "chat_asked": 6.0,
+        "chat_requests": 3.0,
+    }
+
+
 def test_an_unreadable_answer_is_sent_back_once_with_the_reason(serve, planner, seen):
     server = serve(says(UNKNOWN_VERB), says(PLAN))
     plan = planner(server).plan(seen, "open the door")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "chat"))
+
 from kinesight.cli.main import main
 
 QUICKSTART = ("quickstart", "--recipe", "spatial-policy-tiny", "--set", "evaluation.limit=12")

@@ -13,6 +13,7 @@ from kinesight.evaluation.report import write_report
 from kinesight.evaluation.results import Results, read_results, summarize, write_results
 from kinesight.evaluation.statistics import wilson_interval
 from kinesight.types.case import Case
+from kinesight.types.decision import Event
 from kinesight.types.errors import DataError
 from kinesight.types.results import EpisodeResult
 
@@ -43,6 +44,17 @@ def test_other_episodes_are_no_chains():
     mixed = chains_of([plain, chain(0, 2)])
     assert mixed is not None
     assert mixed.count == 1
+
+
+def test_an_error_before_the_first_task_counts_as_none_done():
+    case = Case("metaworld-chains", "drawer", 9, "corner")
+    error = (Event(0, "error", "ValueError: no start"),)
+    broken = EpisodeResult(case, False, 0, counts={"error": 1}, events=error)
+    chains = chains_of([chain(0, 5), broken])
+    assert chains is not None
+    assert [share.rate for share in chains.in_a_row] == [0.5] * 5
+    assert chains.average == 2.5
+    assert chains_of([broken]) is None
 
 
 def test_a_chain_that_ended_early_is_counted_where_it_ended():

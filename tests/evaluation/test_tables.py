@@ -9,6 +9,7 @@ from evaluation_samples import chain, results
 from rich.console import Console
 
 from kinesight.evaluation.tables import Minutes, ResultTable, to_tables, write_tables
+from kinesight.types.decision import Event
 from kinesight.types.errors import UsageError
 
 
@@ -38,6 +39,20 @@ def test_page_names_every_row(tmp_path, tables):
     page = write_tables(tmp_path, "Ablations", "by <test>", tables).read_text()
     for name in ("global", "local", "text", "other", "Nothing yet", "not run", "by &lt;test&gt;"):
         assert name in page
+
+
+def test_errors_are_told_under_their_table(tmp_path):
+    whole = results(solved=0.5)
+    first, *others = whole.episodes
+    events = (*first.events, Event(7, "error", "ValueError: <lost>"))
+    broken = replace(first, success=False, steps=7, counts={"error": 1}, events=events)
+    rows = {"global": whole, "local": replace(whole, episodes=(broken, *others))}
+    page = write_tables(tmp_path, "Ablations", "", [ResultTable("a", "A", "", rows)]).read_text()
+    told = "local: 1 of 12 episodes ended by an error, which counts as failure; the first: door-open, seed 0"
+    assert told in page
+    assert "ValueError: &lt;lost&gt;" in page
+    (line,) = json.loads((tmp_path / "tables.json").read_text())["a"]["errors"]
+    assert line.startswith(told)
 
 
 def test_charts_are_pictures_of_their_own(tmp_path, tables):
