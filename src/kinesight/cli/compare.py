@@ -24,7 +24,7 @@ def compare(
     """
     import json
 
-    from kinesight.cli.console import show_comparison
+    from kinesight.cli.console import show_comparison, tell_errors
     from kinesight.envs import catalogue as envs
     from kinesight.evaluation.compare import compare as compare_results
     from kinesight.evaluation.compare import to_json
@@ -35,5 +35,6 @@ def compare(
     chosen = envs.task_set(found[0].cases[0].env, tasks) if tasks and found else ()
     comparison = compare_results(found, common=common, tasks=chosen)
     show_comparison(comparison)
+    tell_errors({row.name: one for row, one in zip(comparison.rows, found, strict=True)})
     if out is not None:
         write_atomic(out, json.dumps(to_json(comparison), indent=1) + "\n")
