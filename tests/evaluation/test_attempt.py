@@ -11,6 +11,7 @@ import pytest
 import torch
 from evaluation_toys import Pusher, Stumbler, ToyWorld, Unsettled
 
+from kinesight.cli.compare import compare
 from kinesight.cli.console import show_results
 from kinesight.evaluation.attempt import attempt
 from kinesight.evaluation.errors import LONGEST
@@ -18,7 +19,7 @@ from kinesight.evaluation.gallery import read_items
 from kinesight.evaluation.journal import Journal
 from kinesight.evaluation.recording import Recording, write_video
 from kinesight.evaluation.report import write_report
-from kinesight.evaluation.results import Results, read_results, summarize
+from kinesight.evaluation.results import Results, read_results, summarize, write_results
 from kinesight.evaluation.rollout import BrokenSetUp, cases, evaluate
 from kinesight.types.errors import MissingDependency, UsageError
 from kinesight.types.results import EpisodeResult
@@ -102,6 +103,9 @@ def test_statistics_page_and_console_tell(tmp_path: Path, capsys: pytest.Capture
     assert line.endswith(
         f"agent: 2 of 8 episodes ended by an error, which counts as failure; the first: {account}"
     )
+    write_results(tmp_path / "control", control)
+    compare((tmp_path, tmp_path / "control"))
+    assert "stumbler: 2 of 8 episodes ended by an error" in capsys.readouterr().out
     assert "Ended by an error" not in write_report(tmp_path, control).read_text()
 
 
