@@ -9,7 +9,7 @@ goal is taken. Every decision is an event with its reason, every judgement with 
 import time
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -17,12 +17,13 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from kinesight.agents.found_scene import found_scene
 from kinesight.agents.replanning import Replanning
 from kinesight.critics.chat_judge import ChatJudgeConfig
 from kinesight.critics.frame_matching import FrameMatchingConfig
 from kinesight.critics.stuck import StuckConfig
 from kinesight.critics.video_judge import VideoJudgeConfig
-from kinesight.interfaces.stages import Critic, Imaginer, Planners, Policy
+from kinesight.interfaces.stages import Critic, Imaginer, Planners, PointSources, Policy
 from kinesight.language.chat import ChatConfig
 from kinesight.types.arrays import Image
 from kinesight.types.case import Case
@@ -69,15 +70,20 @@ class SpatialPolicyConfig:
 
 
 class SpatialPolicyAgent:
-    """An `Agent` made of a planner, an imaginer, a goal-image policy and, if given, a critic of videos."""
+    """An `Agent` made of a planner, an imaginer, a goal-image policy and, if given, a critic of videos.
+
+    Without planners nobody is told a plan. With a source of points, stages that ask for the scene are given
+    what it finds, and the simulator is not asked for theirs.
+    """
 
     def __init__(
         self,
         config: SpatialPolicyConfig,
-        planners: Planners,
+        planners: Planners | None,
         imaginer: Imaginer,
         policy: Policy,
         critic: Critic | None = None,
+        points: PointSources | None = None,
     ) -> None:
         sizes = [(r.height, r.width, r.crop) for r in (imaginer.request, policy.request) if r.cameras]
         if len(set(sizes)) > 1:
@@ -90,17 +96,22 @@ class SpatialPolicyAgent:
         self.imaginer = imaginer
         self.policy = policy
         self.critic = critic
+        self.points = points if imaginer.request.scene or policy.request.scene else None
         self.matcher = config.matching.build()
         self.monitor = config.stuck.build()
 
     @property
     def privileged(self) -> tuple[str, ...]:
-        policy = self.policy.request.privileged
-        return tuple(sorted({*self.planners.privileged, *self.imaginer.privileged, *policy}))
+        told = {*self.imaginer.privileged, *self.policy.request.privileged}
+        if self.points is not None:
+            told = {*(told - {"scene"}), *self.points.privileged}
+        planners = () if self.planners is None else self.planners.privileged
+        return tuple(sorted({*planners, *told}))
 
     def reset(self, case: Case) -> None:
         self._case = case
-        self._planner = self.planners.for_case(case)
+        self._planner = None if self.planners is None else self.planners.for_case(case)
+        self._points = None if self.points is None else self.points.for_case(case)
         self._generator = case_generator(case, self.config.noise_seed)
         self._chunk: deque[Float[np.ndarray, "a"]] = deque()
         self._plans = 0
@@ -112,13 +123,14 @@ class SpatialPolicyAgent:
         """Every `look_every` steps and for a new chunk the policy's view, and what other stages may need."""
         if self._chunk and self._step % self.config.look_every:
             return ViewRequest()
-        planner = self._planner.request
+        needs = [asked.request for asked in (self._planner, self._points) if asked is not None]
+        told = () if self._points is not None else (self.imaginer.request, self.policy.request)
         return replace(
             self.policy.request,
             cameras=(self._case.camera,),
-            depth=planner.depth,
-            segmentation=planner.segmentation,
-            scene=planner.scene or self.imaginer.request.scene or self.policy.request.scene,
+            depth=any(need.depth for need in needs),
+            segmentation=any(need.segmentation for need in needs),
+            scene=any(need.scene for need in (*needs, *told)),
         )
 
     def act(self, observation: Observation) -> Decision:
@@ -129,8 +141,9 @@ class SpatialPolicyAgent:
             assert view.rgb is not None, "the policy's request asks for a picture"
             self._follow(observation, view.rgb, events, clock)
         if not self._chunk:
+            shown = self._shown(observation, self.policy.request, events, clock)
             with clock.stage("act"):
-                chunk = self.policy.act(observation, self.matcher.goal, self._generator)
+                chunk = self.policy.act(shown, self.matcher.goal, self._generator)
             self._chunk.extend(chunk.actions[: self.config.execute])
         self._step += 1
         return Decision(self._chunk.popleft(), tuple(events), clock.seconds)
@@ -162,16 +175,17 @@ class SpatialPolicyAgent:
         step = observation.step
         with clock.stage("plan"):
             plan = self._plan(observation, feedback)
-        events.extend(Event(step, note.kind, note.reason, values=note.values) for note in plan.notes)
-        rows = ", ".join(f"{row.verb} {row.distance_m:.2f} m" for row in plan.rows) or "nothing left"
-        events.append(Event(step, "plan", f"{feedback.reason}: {rows}"))
+        events.extend(noted(step, () if plan is None else plan.notes))
+        events.append(Event(step, "plan", f"{feedback.reason}: {in_words(plan)}"))
         self.matcher.reset(self._imagine(observation, plan, events, clock), step)
         self.monitor.reset()
         self._chunk.clear()
         self._plans += 1
 
-    def _plan(self, observation: Observation, feedback: Feedback) -> SpatialPlan:
-        """The planner's; where it finds none, the last one, or none at all: an episode never ends by that."""
+    def _plan(self, observation: Observation, feedback: Feedback) -> SpatialPlan | None:
+        """The planner's; where it finds none, the last one, or an empty one: no episode ends by that."""
+        if self._planner is None:
+            return None
         try:
             self._last_plan = self._planner.plan(observation, observation.instruction, feedback)
         except UsageError:
@@ -182,20 +196,32 @@ class SpatialPolicyAgent:
             return replace(self._last_plan, notes=(note,))
         return self._last_plan
 
+    def _shown(
+        self, observation: Observation, request: ViewRequest, events: list[Event], clock: "Clock"
+    ) -> Observation:
+        """The observation for a stage of this request: with the points that were found, if it wants any."""
+        if self._points is None or not request.scene:
+            return observation
+        with clock.stage("look"):
+            scene, notes = found_scene(self._points.points(observation))
+        events.extend(noted(observation.step, notes))
+        return replace(observation, scene=scene)
+
     def _imagine(
-        self, observation: Observation, plan: SpatialPlan, events: list[Event], clock: "Clock"
+        self, observation: Observation, plan: SpatialPlan | None, events: list[Event], clock: "Clock"
     ) -> ImaginedVideo:
         """The first video that the critic accepts, else the best of those that the settings allow."""
         step, rejected = observation.step, []
+        shown = self._shown(observation, self.imaginer.request, events, clock)
         for _ in range(self.config.replanning.videos):
             with clock.stage("imagine"):
-                video = self.imaginer.imagine(observation, plan, self._generator)
+                video = self.imaginer.imagine(shown, plan, self._generator)
             events.append(Event(step, "imagine", f"{len(video.frames)} frames", video))
             if self.critic is None:
                 return video
             with clock.stage("judge"):
                 verdict = self.critic.judge(video, observation)
-            events.extend(Event(step, note.kind, note.reason, values=note.values) for note in verdict.notes)
+            events.extend(noted(step, verdict.notes))
             if not self.config.replanning.generation:
                 events.append(judgement(step, "judge", verdict))
                 return video
@@ -208,6 +234,18 @@ class SpatialPolicyAgent:
         kept = replace(verdict, reason=f"video {number + 1} of {len(rejected)}, none was accepted")
         events.append(judgement(step, "keep", kept, video))
         return video
+
+
+def in_words(plan: SpatialPlan | None) -> str:
+    """The rows, for an event; None is no plan at all, and not one with nothing left to do."""
+    if plan is None:
+        return "no plan, none is read"
+    return ", ".join(f"{row.verb} {row.distance_m:.2f} m" for row in plan.rows) or "nothing left"
+
+
+def noted(step: int, notes: Sequence[Note]) -> list[Event]:
+    """What a stage had to tell, as events."""
+    return [Event(step, note.kind, note.reason, values=note.values) for note in notes]
 
 
 def judgement(step: int, kind: str, verdict: Verdict, video: ImaginedVideo | None = None) -> Event:

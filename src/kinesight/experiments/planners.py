@@ -1,29 +1,49 @@
-"""The planners that a recipe may name."""
+"""The planners that a recipe may name, and who finds the scene's points beside them."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from kinesight.agents.spatial_policy import SpatialPolicyConfig
-from kinesight.interfaces.stages import Planners
+from kinesight.interfaces.stages import Planners, PointSources
 from kinesight.language.chat import ChatConfig
 from kinesight.planning.chat import ChatPlannerConfig
 from kinesight.planning.geometric import GeometricPlanners
-from kinesight.planning.offsets import SceneOffsetSources
+from kinesight.planning.offsets import PointOffsetSources, SceneOffsetSources
 from kinesight.planning.pixels import PixelPlanners
 from kinesight.planning.segmenters import SimulatorSegmenter
 from kinesight.types.errors import UsageError, lookup
 
 
+@dataclass(frozen=True, slots=True)
+class Planning:
+    """How an agent knows where things are."""
+
+    planners: Callable[[SpatialPolicyConfig], Planners]
+    points: PointSources | None = None
+    """Who tells them to stages that ask for the scene, such as an imaginer of the distance variant; None: the
+    simulator, privileged."""
+
+
 def make_planners(config: SpatialPolicyConfig) -> Planners:
     """The agent's planners; an unknown name is answered with the list."""
-    return lookup("planner", config.planner, PLANNERS)(config)
+    return lookup("planner", config.planner, PLANNERS).planners(config)
+
+
+def make_points(config: SpatialPolicyConfig) -> PointSources | None:
+    """Who finds points beside these planners."""
+    return lookup("planner", config.planner, PLANNERS).points
 
 
 def _chat(config: SpatialPolicyConfig) -> Planners:
     return ChatPlannerConfig(_endpoint(config)).build(GeometricPlanners(), SceneOffsetSources())
 
 
+def _chat_on_pixels(config: SpatialPolicyConfig) -> Planners:
+    return ChatPlannerConfig(_endpoint(config)).build(PIXELS, PointOffsetSources(PIXELS))
+
+
 def _chat_by_eye(config: SpatialPolicyConfig) -> Planners:
-    return ChatPlannerConfig(_endpoint(config)).build(PixelPlanners())
+    return ChatPlannerConfig(_endpoint(config)).build(PIXELS)
 
 
 def _endpoint(config: SpatialPolicyConfig) -> ChatConfig:
@@ -34,12 +54,16 @@ def _endpoint(config: SpatialPolicyConfig) -> ChatConfig:
     return config.chat
 
 
-PLANNERS: dict[str, Callable[[SpatialPolicyConfig], Planners]] = {
-    "geometric": lambda _: GeometricPlanners(),
-    "pixels": lambda _: PixelPlanners(),
-    "pixels-ids": lambda _: PixelPlanners(SimulatorSegmenter()),
-    "chat": _chat,
-    "chat-by-eye": _chat_by_eye,
+PIXELS, PIXELS_IDS = PixelPlanners(), PixelPlanners(SimulatorSegmenter())
+
+PLANNERS: dict[str, Planning] = {
+    "geometric": Planning(lambda _: GeometricPlanners()),
+    "pixels": Planning(lambda _: PIXELS, PIXELS),
+    "pixels-ids": Planning(lambda _: PIXELS_IDS, PIXELS_IDS),
+    "chat": Planning(_chat),
+    "chat-pixels": Planning(_chat_on_pixels, PIXELS),
+    "chat-by-eye": Planning(_chat_by_eye, PIXELS),
 }
 """By name: from the simulator's poses; from colour and depth, with masks that are found or the simulator's;
-a vision-language model that is told measured offsets, or judges distances by eye."""
+a vision-language model that is told offsets from the simulator's poses, or from pixels, or judges distances
+by eye."""

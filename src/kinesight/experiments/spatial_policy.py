@@ -11,11 +11,11 @@ from kinesight.collection.collect import CollectionConfig
 from kinesight.critics.frame_matching import FrameMatchingConfig
 from kinesight.data.episodes import EpisodeStore
 from kinesight.experiments.critics import load_critic
-from kinesight.experiments.planners import make_planners
+from kinesight.experiments.planners import make_planners, make_points
 from kinesight.experiments.recipe import EvaluationConfig, Recipe, Stage, loop_settings
 from kinesight.experiments.runs import Run, load_stage
 from kinesight.interfaces.agent import Agent
-from kinesight.interfaces.stages import Imaginer
+from kinesight.interfaces.stages import Critic, Imaginer
 from kinesight.models.goal_policy import GoalPolicy, GoalPolicyConfig
 from kinesight.models.video_diffusion import VideoDiffusion, VideoDiffusionConfig
 from kinesight.training.config import TrainingConfig
@@ -43,7 +43,13 @@ def _in_the_open(run: Run, goals: Goals, expert_data: Path | None) -> Agent:
     # Recorded futures are not judged: regenerating them would give the same ones.
     critic = load_critic(run) if goals == "imagined" else None
     imaginer = _imaginer(run, goals, expert_data)
-    return SpatialPolicyAgent(settings, make_planners(settings), imaginer, policy, critic)
+    planners = make_planners(settings) if _plan_is_read(imaginer, critic) else None
+    return SpatialPolicyAgent(settings, planners, imaginer, policy, critic, make_points(settings))
+
+
+def _plan_is_read(imaginer: Imaginer, critic: Critic | None) -> bool:
+    """By the imaginer, or by a critic that compares the video with it; recorded futures show it beside."""
+    return critic is not None or not isinstance(imaginer, VideoDiffusion) or imaginer.conditioning.plan
 
 
 def _imaginer(run: Run, goals: Goals, expert_data: Path | None) -> Imaginer:

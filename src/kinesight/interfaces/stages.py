@@ -6,14 +6,14 @@ that does not fit is refused when it is built.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Int
 
 from kinesight.types.action import ActionChunk
-from kinesight.types.arrays import Depth, Image, Video
+from kinesight.types.arrays import Depth, Image, Point, Video
 from kinesight.types.case import Case
 from kinesight.types.decision import Verdict
 from kinesight.types.observation import Observation, View, ViewRequest
@@ -49,6 +49,34 @@ class Planners(Protocol):
     def privileged(self) -> tuple[str, ...]: ...
 
     def for_case(self, case: Case) -> Planner: ...
+
+
+@runtime_checkable
+class PointSource(Protocol):
+    """Says where the named points of a scene are, as `Scene.points`; what it cannot find is missing.
+
+    One episode each: it may remember what it saw.
+    """
+
+    @property
+    def request(self) -> ViewRequest:
+        """What `points` needs to see."""
+        ...
+
+    @property
+    def privileged(self) -> tuple[str, ...]: ...
+
+    def points(self, observation: Observation) -> Mapping[str, Point]: ...
+
+
+@runtime_checkable
+class PointSources(Protocol):
+    """Gives every case its source, as `Planners` does with planners."""
+
+    @property
+    def privileged(self) -> tuple[str, ...]: ...
+
+    def for_case(self, case: Case) -> PointSource: ...
 
 
 @runtime_checkable

@@ -50,8 +50,10 @@ class Conditioning:
     """Tokens that are pooled with the words."""
     local: bool = False
     """Whether the tokens go to the lowest level instead."""
+    plan: bool = False
+    """Whether it is told the planner's rows."""
     scene: bool = False
-    """Whether it reads the scene at test time too; privileged."""
+    """Whether it asks for the scene at test time too: privileged, unless its points are found in pictures."""
 
 
 def _plan_rows(rows: Rows) -> tuple[Tensor, ...]:
@@ -74,7 +76,11 @@ CONDITIONINGS: dict[str, Conditioning] = {
     "distance": Conditioning(
         _point_keys, _coordinates, lambda features: PointEncoder(3 * POINTS, features), pooled=1, scene=True
     ),
-    "plan-global": Conditioning(lambda points: PLAN_KEYS, _plan_rows, PlanEncoder, pooled=MAX_ROWS),
-    "plan-local": Conditioning(lambda points: PLAN_KEYS, _plan_rows, PlacedPlanEncoder, local=True),
+    "plan-global": Conditioning(
+        lambda points: PLAN_KEYS, _plan_rows, PlanEncoder, pooled=MAX_ROWS, plan=True
+    ),
+    "plan-local": Conditioning(
+        lambda points: PLAN_KEYS, _plan_rows, PlacedPlanEncoder, local=True, plan=True
+    ),
 }
-"""By name. "plan-global" and "plan-local" get the plan from a planner, "distance" reads the scene itself."""
+"""By name. "plan-global" and "plan-local" get a planner's rows, "distance" takes points of the scene."""

@@ -259,7 +259,7 @@ class VideoDiffusion(nn.Module):
     ) -> ImaginedVideo:
         """One future of the observation's only view; `plan=None` is a plan with nothing left to do.
 
-        "text" and "distance" do not read the plan; "distance" needs the observation's scene.
+        "text" and "distance" do not read the plan; "distance" needs the points of the observation's scene.
         """
         batch = self.batch_from(observation, plan)
         frames = self.sample(_occluded(batch, self.config.mask_imagining, generator), generator)

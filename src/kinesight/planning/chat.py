@@ -17,10 +17,11 @@ from kinesight.language.consult import chat_note, consult, fallback_note
 from kinesight.language.messages import Message
 from kinesight.language.prompts import planner_question, planner_rules
 from kinesight.language.replies import read_plan
-from kinesight.planning.offsets import OffsetSource, OffsetSources
+from kinesight.planning.offsets import WAYS, OffsetSource, OffsetSources
 from kinesight.types.arrays import Image, Point
 from kinesight.types.case import Case
 from kinesight.types.errors import KinesightError, UnknownName, UsageError
+from kinesight.types.note import Note
 from kinesight.types.observation import Observation, ViewRequest
 from kinesight.types.plan import Feedback, SpatialPlan
 
@@ -119,7 +120,13 @@ class ChatPlanner:
             plan = self.fallback.plan(observation, instruction, feedback)
             note = fallback_note(f"plan of {type(self.fallback).__name__} instead", error)
             return replace(plan, notes=(note, *plan.notes))
-        return replace(consulted.result, notes=(chat_note(self.config.chat.model, "plan", consulted.values),))
+        note = chat_note(self.config.chat.model, "plan", consulted.values)
+        return replace(consulted.result, notes=(note, *self._left_out(offsets_m)))
+
+    def _left_out(self, offsets_m: Mapping[str, Point]) -> tuple[Note, ...]:
+        """A note of the ways that a source of offsets could not measure: the model judged them by eye."""
+        missing = [] if self.offsets is None else [way for way in WAYS if way not in offsets_m]
+        return (Note("unmeasured", f"by eye: {', '.join(missing)}"),) if missing else ()
 
     def _picture(self, observation: Observation) -> Image:
         if self.camera not in observation.views:

@@ -1,8 +1,8 @@
 """Measured offsets that a planner may be told: how far it is from what to what, along a camera's plan axes.
 
 Spatial Policy gives its planner the offset from the end effector to the object (Algorithm 1) and takes both
-from the simulator; so does `SceneOffsets`. A source that measures pictures fulfils the same
-protocol.
+from the simulator; so does `SceneOffsets`. `PointOffsets` takes them from any source of points, such as one
+that finds them in pictures.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from kinesight.geometry.plan_frame import offset_to_plan
+from kinesight.interfaces.stages import PointSource, PointSources
 from kinesight.types.arrays import Point
+from kinesight.types.camera import Camera
 from kinesight.types.case import Case
 from kinesight.types.errors import UnknownName, UsageError, lookup
 from kinesight.types.observation import Observation, ViewRequest
@@ -33,7 +35,10 @@ class OffsetSource(Protocol):
     def privileged(self) -> tuple[str, ...]: ...
 
     def measure(self, observation: Observation) -> Mapping[str, Point]:
-        """Offsets [3] in metres along the plan axes, by a name that says from what to what."""
+        """Offsets [3] in metres along the plan axes, by a name that says from what to what (`WAYS`).
+
+        A way to or from something that is hidden may be left out.
+        """
         ...
 
 
@@ -77,12 +82,56 @@ class SceneOffsets:
     def measure(self, observation: Observation) -> Mapping[str, Point]:
         if observation.scene is None:
             raise UsageError("Offsets of the scene need it; request it with ViewRequest(scene=True).")
-        if self.camera not in observation.views:
-            raise UnknownName("view of the observation", self.camera, observation.views)
-        camera, points = observation.views[self.camera].camera, observation.scene.points
-        return {
-            name: offset_to_plan(
-                lookup("scene point", end, points) - lookup("scene point", start, points), camera
-            )
-            for name, (start, end) in WAYS.items()
-        }
+        points = observation.scene.points
+        for name in dict.fromkeys(name for ends in WAYS.values() for name in ends):
+            lookup("scene point", name, points)
+        return offsets_between(points, _camera(observation, self.camera))
+
+
+@dataclass(frozen=True, slots=True)
+class PointOffsetSources:
+    """`PointOffsets` of each case's camera and source of points."""
+
+    sources: PointSources
+
+    @property
+    def privileged(self) -> tuple[str, ...]:
+        return self.sources.privileged
+
+    def for_case(self, case: Case) -> OffsetSource:
+        return PointOffsets(case.camera, self.sources.for_case(case))
+
+
+@dataclass(frozen=True, slots=True)
+class PointOffsets:
+    """An `OffsetSource` between points that were found; it leaves out the ways of those that were not."""
+
+    camera: str
+    """The view whose axes the offsets follow."""
+    source: PointSource
+
+    @property
+    def request(self) -> ViewRequest:
+        return self.source.request
+
+    @property
+    def privileged(self) -> tuple[str, ...]:
+        return self.source.privileged
+
+    def measure(self, observation: Observation) -> Mapping[str, Point]:
+        return offsets_between(self.source.points(observation), _camera(observation, self.camera))
+
+
+def offsets_between(points: Mapping[str, Point], camera: Camera) -> dict[str, Point]:
+    """The ways both ends of which are among the points [3] in the world frame, along the plan axes."""
+    return {
+        name: offset_to_plan(points[end] - points[start], camera)
+        for name, (start, end) in WAYS.items()
+        if start in points and end in points
+    }
+
+
+def _camera(observation: Observation, name: str) -> Camera:
+    if name not in observation.views:
+        raise UnknownName("view of the observation", name, observation.views)
+    return observation.views[name].camera

@@ -9,21 +9,19 @@ moved with the hand, another lies where it lay; a goal stays where it was. A poi
 `NotVisible`, the only error that a picture can cause.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float
 
-from kinesight.geometry.camera import world_to_camera
 from kinesight.geometry.plan_frame import DEAD_ZONE_M
-from kinesight.interfaces.stages import Planner, Segmenter
+from kinesight.interfaces.stages import Segmenter
 from kinesight.planning.landmarks import locate
 from kinesight.planning.segmenters import ClusterSegmenter
 from kinesight.planning.sight import fingers_felt, fingers_seen, sight_of
 from kinesight.planning.task_landmarks import FINGERS, TASK_LANDMARKS
 from kinesight.planning.task_motions import TASK_MOTIONS, holds, rows_left
 from kinesight.types.arrays import Point
-from kinesight.types.camera import Camera
 from kinesight.types.case import Case
 from kinesight.types.errors import KinesightError, UnknownName, lookup
 from kinesight.types.observation import Observation, ViewRequest
@@ -45,9 +43,15 @@ class SeenPoints:
     recalled: tuple[str, ...] = ()
     """Points that are not in this picture: the gripper felt, the others remembered."""
 
+    @property
+    def known(self) -> Mapping[str, Point]:
+        """Those that were ever seen, by the names of `Scene.points`."""
+        points = {"gripper": self.gripper, "target": self.target, "goal": self.goal}
+        return {name: point for name, point in points.items() if point is not None}
+
 
 class PixelPlanner:
-    """Plans one episode of one task from one camera; it remembers what it saw.
+    """Plans one episode of one task from one camera, or tells the points alone; it remembers what it saw.
 
     With `gripper_felt` the gripper is taken from the hand's pose even where it can be seen.
     """
@@ -103,6 +107,10 @@ class PixelPlanner:
             self.dead_zone_m,
         )
 
+    def points(self, observation: Observation) -> Mapping[str, Point]:
+        """Gripper, target and goal in the world frame, metres, without those that were never seen."""
+        return self.look(observation).known
+
     def look(self, observation: Observation) -> SeenPoints:
         """The points of the plan in this picture, or as they are remembered; None for those never seen."""
         if self.camera not in observation.views:
@@ -131,7 +139,7 @@ class PixelPlanner:
 
 @dataclass(frozen=True, slots=True)
 class PixelPlanners:
-    """A planner from pixels for each case's task and camera."""
+    """A planner from pixels for each case's task and camera, which is a `PointSource` too."""
 
     segmenter: Segmenter = field(default_factory=ClusterSegmenter)
     gripper_felt: bool = False
@@ -141,15 +149,5 @@ class PixelPlanners:
     def privileged(self) -> tuple[str, ...]:
         return self.segmenter.privileged
 
-    def for_case(self, case: Case) -> Planner:
+    def for_case(self, case: Case) -> PixelPlanner:
         return PixelPlanner(case.task, case.camera, self.segmenter, self.gripper_felt)
-
-
-def distance_vector(seen: SeenPoints, camera: Camera) -> Float[np.ndarray, "9"]:
-    """Gripper, target and goal in the axes of the plan with the camera as origin, metres; zeros if not seen.
-
-    The nine numbers of the distance variant of Spatial Policy: positions, in spite of its name.
-    """
-    points = (seen.gripper, seen.target, seen.goal)
-    rows = [np.zeros(3) if p is None else -world_to_camera(p[None], camera)[0] for p in points]
-    return np.concatenate(rows)
