@@ -1,14 +1,17 @@
 """An agent that is told another task: consistently, from the case alone, and nothing else is changed."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 from kinesight.agents.misled import Misled
+from kinesight.envs import catalogue
 from kinesight.envs.metaworld_tables import CHAIN_FAMILIES, INSTRUCTIONS, SP11
 from kinesight.experiments import instructions
 from kinesight.experiments.instructions import another_instruction, either_instruction
+from kinesight.planning.geometric import GeometricPlanner
 from kinesight.types.case import Case
 from kinesight.types.decision import Decision
 from kinesight.types.errors import UsageError
@@ -48,6 +51,27 @@ def test_the_agent_is_told_another_task_and_sees_what_there_is():
     np.testing.assert_array_equal(decision.action, np.full(4, 0.25))
     assert agent.request() == ViewRequest(height=7)
     assert agent.privileged == ("scene",)
+
+
+def test_the_plan_of_who_is_misled_leads_to_the_goal_that_it_is_told():
+    """A planner that reads the scene would lead the lever to its true goal, whatever it is told."""
+    case = Case("metaworld", "faucet-open", 3, "corner")
+    environment = catalogue.make_case(case)
+    environment.reset()
+    inner = Told()
+    tell = partial(another_instruction, ("faucet-open", "faucet-close"))
+    agent = Misled(inner, tell, catalogue.scene_told)
+    agent.reset(case)
+    seen = environment.observe(ViewRequest(("corner",), 1, 1, rgb=False, scene=True))
+    agent.act(seen)
+    (told,) = inner.cases
+    assert (told.task, inner.read[0].instruction) == ("faucet-close", INSTRUCTIONS["faucet-close"])
+    planned = GeometricPlanner(told.task, "corner").plan(inner.read[0], "").rows[-1]
+    true = GeometricPlanner("faucet-open", "corner").plan(seen, "").rows[-1]
+    leaked = GeometricPlanner(told.task, "corner").plan(seen, "").rows[-1]
+    assert planned.verb == true.verb == "rotate"
+    assert planned.direction != true.direction
+    assert leaked == true, "as it would be with the scene as it is"
 
 
 def test_a_task_of_the_same_scene_goes_before_others():

@@ -7,13 +7,22 @@ import numpy as np
 import pytest
 from chat_server import PLAN, breaks_off, fails, hangs, says, sends
 
+from kinesight.agents.spatial_policy import SpatialPolicyConfig
+from kinesight.envs.catalogue import make
+from kinesight.experiments.planners import make_planners
 from kinesight.interfaces.stages import Planner, Planners
 from kinesight.language.chat import ChatConfig
 from kinesight.language.chat_errors import KeyMissing
 from kinesight.language.consult import chat_totals
 from kinesight.language.plan_text import parse_plan
 from kinesight.planning.chat import ChatPlanner, ChatPlannerConfig, ChatPlanners
-from kinesight.planning.offsets import OffsetSource, SceneOffsets, SceneOffsetSources
+from kinesight.planning.offsets import (
+    OffsetSource,
+    PointOffsets,
+    PointOffsetSources,
+    SceneOffsets,
+    SceneOffsetSources,
+)
 from kinesight.types.camera import Camera
 from kinesight.types.case import Case
 from kinesight.types.decision import Event
@@ -116,6 +125,79 @@ def test_measured_offsets_are_told_along_the_plan_axes(serve, planner, seen):
     )
     assert approach in question
     assert "x 0.000, y 0.000, z -0.200 (forward); distance 0.200" in question
+
+
+class Eyes:
+    """A source of points that finds some, by the same protocol as the planner from pixels."""
+
+    request = ViewRequest(depth=True)
+    privileged = ()
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def for_case(self, case: Case) -> "Eyes":
+        return self
+
+    def points(self, observation: Observation) -> dict[str, np.ndarray]:
+        assert observation.scene is not None
+        return {name: observation.scene.points[name] for name in self.names}
+
+
+def test_offsets_between_points_that_were_found_are_those_of_the_scene(serve, planner, seen):
+    server = serve(says(PLAN))
+    sources = PointOffsetSources(Eyes("gripper", "target", "goal"))
+    offsets = sources.for_case(CASE)
+    assert isinstance(offsets, OffsetSource)
+    assert (offsets.request, offsets.privileged, sources.privileged) == (ViewRequest(depth=True), (), ())
+    found, told = offsets.measure(seen), SceneOffsets("corner").measure(seen)
+    assert found.keys() == told.keys()
+    for way, offset in told.items():
+        np.testing.assert_array_equal(found[way], offset)
+    plan = planner(server, offsets).plan(seen, "open the door")
+    assert [note.kind for note in plan.notes] == ["chat"]
+
+
+def test_a_way_that_cannot_be_measured_is_left_to_the_model_and_noted(serve, planner, seen):
+    server = serve(says(PLAN))
+    plan = planner(server, PointOffsets("corner", Eyes("gripper", "target"))).plan(seen, "open the door")
+    question = server.requests[0].texts[1]
+    assert "- from the gripper to the target: x -0.100 (right)" in question
+    assert "where it belongs" not in question
+    assert [(note.kind, note.reason) for note in plan.notes[1:]] == [
+        ("unmeasured", "by eye: from the target to where it belongs")
+    ]
+    plan = planner(server, PointOffsets("corner", Eyes("gripper"))).plan(seen, "close the door")
+    assert "Measured" not in server.requests[1].texts[1]
+    assert plan == parse_plan(PLAN)
+
+
+@pytest.mark.slow
+def test_chat_on_pixels_plans_without_object_poses(serve, tmp_path):
+    """By its name, in a rendered scene; then with an endpoint that is down, then with nothing to be seen."""
+    server = serve(says(PLAN), fails(400))
+    chat = ChatConfig("toy", base_url=server.url, cache=tmp_path / "cache")
+    planners = make_planners(SpatialPolicyConfig(planner="chat-pixels", chat=chat))
+    assert planners.privileged == ()
+    environment = make("metaworld", "shelf-place", 2200, camera="corner2")
+    environment.reset()
+    made = planners.for_case(environment.case)
+    assert made.privileged == made.request.privileged == ()
+    asked = replace(made.request, height=96, width=96)
+    observation = environment.observe(asked)
+    assert observation.scene is None
+    plan = made.plan(observation, observation.instruction, Feedback("start"))
+    assert plan == parse_plan(PLAN)
+    (question,) = [request.texts[1] for request in server.requests]
+    told = SceneOffsets("corner2").measure(environment.observe(replace(asked, scene=True)))
+    for way, offset in told.items():
+        (line,) = (line for line in question.splitlines() if way in line)
+        distance = float(line.rsplit(" ", 1)[1])
+        assert distance == pytest.approx(float(np.linalg.norm(offset)), abs=0.02)
+
+    fallback = made.plan(observation, observation.instruction, Feedback("stuck"))
+    assert fallback.notes[0].reason.startswith("plan of PixelPlanner instead: EndpointError")
+    assert [row.verb for row in fallback.rows] == ["move", "grasp", "move"]
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from kinesight.envs.catalogue import make
 from kinesight.envs.metaworld import segment_names
 from kinesight.envs.metaworld_tables import SP11
-from kinesight.geometry.plan_frame import offset_to_plan
-from kinesight.interfaces.stages import Planner, Planners, Segmenter
-from kinesight.planning.pixels import NotVisible, PixelPlanner, PixelPlanners, SeenPoints, distance_vector
+from kinesight.interfaces.stages import Planner, Planners, PointSource, PointSources, Segmenter
+from kinesight.planning.pixels import NotVisible, PixelPlanner, PixelPlanners
 from kinesight.planning.segmenters import ClusterSegmenter, SimulatorSegmenter
 from kinesight.planning.task_landmarks import FINGERS, TASK_LANDMARKS
 from kinesight.planning.task_motions import TASK_MOTIONS
@@ -194,15 +193,18 @@ def test_every_case_gets_its_own_planner(observation):
         second.plan(without(observation, "obj/"), "")
 
 
-def test_the_distance_vector_is_in_the_axes_of_the_plan(observation):
-    seen, camera = planner("ids").look(observation), observation.views[CAMERA].camera
-    gripper, target, goal = distance_vector(seen, camera).reshape(3, 3)
-    assert target - gripper == pytest.approx(offset_to_plan(seen.target - seen.gripper, camera))
-    assert goal - target == pytest.approx(offset_to_plan(seen.goal - seen.target, camera))
-    assert (np.array([gripper[2], target[2], goal[2]]) < 0).all(), "before the camera"
-    blind = distance_vector(SeenPoints(seen.gripper, None, None), camera)
-    assert (blind[3:] == 0).all()
-    assert blind[:3] == pytest.approx(gripper)
+def test_the_points_alone_and_without_the_hidden_ones(observation):
+    sources: PointSources = PixelPlanners()
+    assert isinstance(sources, PointSources)
+    source = sources.for_case(Case(env="metaworld", task=TASK, seed=2200, camera=CAMERA))
+    assert isinstance(source, PointSource)
+    assert set(source.points(without(observation, "obj/"))) == {"gripper", "goal"}
+    points = source.points(observation)
+    seen = planner().look(observation)
+    assert set(points) == {"gripper", "target", "goal"}
+    for name, point in points.items():
+        np.testing.assert_array_equal(point, getattr(seen, name))
+    assert set(source.points(without(observation, "obj/"))) == set(points), "remembered"
 
 
 def test_missing_parts_are_named(observation):

@@ -9,6 +9,7 @@ from kinesight.interfaces.agent import Agent
 from kinesight.interfaces.environment import Environment
 from kinesight.types.case import Case
 from kinesight.types.errors import UnknownName, UsageError, lookup
+from kinesight.types.observation import Scene
 
 DEFAULT_LIMIT = 500
 
@@ -239,3 +240,14 @@ def counterpart_expert(name: str, case: Case, noise_std: float = 0.0) -> Agent:
     agent = CounterpartExpert(entry.expert(noise_std), entry.counterparts)
     agent.reset(case)
     return agent
+
+
+def scene_told(case: Case, told: Case, scene: Scene) -> Scene:
+    """The scene of a case with target and goal of the task that somebody takes it for.
+
+    Known for counterparts alone; of any other two tasks it is the scene as it is, with the true points.
+    """
+    from kinesight.envs.counterpart import counterpart_scene
+
+    counterparts = lookup("environment", case.env, ENVIRONMENTS).counterparts
+    return counterpart_scene(case.task, scene) if counterparts.get(case.task) == told.task else scene

@@ -114,7 +114,7 @@ def build_row(run: Run, row: str, expert_data: Path | None, env: str = "") -> Ag
             return Unspoken(agent)
         if chosen.told == "another":
             tell = partial(another_instruction, demonstrated(run.recipe))
-            return entry.misled(agent) if entry.misled else Misled(agent, tell)
+            return entry.misled(agent) if entry.misled else Misled(agent, tell, envs.scene_told)
         return agent
     if row == "expert":
         return entry.expert(0.0)

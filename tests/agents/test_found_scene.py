@@ -1,0 +1,191 @@
+"""Stages that read the scene's points, given those that are found in pictures: nothing asks the simulator."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from kinesight.agents.found_scene import found_scene
+from kinesight.agents.spatial_policy import SpatialPolicyAgent, SpatialPolicyConfig
+from kinesight.envs import catalogue as envs
+from kinesight.experiments.planners import make_planners, make_points
+from kinesight.interfaces.environment import Environment
+from kinesight.models.video_diffusion import VideoDiffusion, VideoDiffusionConfig
+from kinesight.types.action import ActionChunk, ActionSpec
+from kinesight.types.arrays import Image
+from kinesight.types.camera import Camera
+from kinesight.types.case import Case
+from kinesight.types.decision import Decision
+from kinesight.types.facts import DataFacts
+from kinesight.types.observation import Observation, ViewRequest
+from kinesight.types.plan import SpatialPlan
+from kinesight.types.video import ImaginedVideo
+
+CAMERA, SIZE = "corner2", 96
+TASKS = ("button-press", "shelf-place")
+VIDEO = VideoDiffusionConfig(
+    frames=2, patch=8, base=8, multipliers=(1,), depth=1, features=16, steps=1, condition="distance"
+)
+
+
+def model() -> VideoDiffusion:
+    """Untrained; what it is told does not depend on its weights."""
+    facts = DataFacts(
+        env="metaworld",
+        tasks=TASKS,
+        cameras=(CAMERA,),
+        calibration={f"{task}/{CAMERA}": Camera(CAMERA, np.eye(3), np.eye(4), SIZE, SIZE) for task in TASKS},
+        crop=True,
+        action=ActionSpec(("x", "y", "z", "g"), ("m", "m", "m", ""), (0.01, 0.01, 0.01, 1.0)),
+        proprio_low=(-1.0,) * 8,
+        proprio_high=(1.0,) * 8,
+        words=("press", "button"),
+    )
+    torch.manual_seed(0)
+    return VIDEO.build(facts).eval()
+
+
+class Listening:
+    """An imaginer that keeps the coordinates which the network is told."""
+
+    def __init__(self) -> None:
+        self.model = model()
+        self.told: list[np.ndarray] = []
+
+    @property
+    def request(self) -> ViewRequest:
+        return self.model.request
+
+    @property
+    def privileged(self) -> tuple[str, ...]:
+        return self.model.privileged
+
+    def reset(self, case: Case) -> None:
+        self.told.clear()
+
+    def imagine(
+        self, observation: Observation, plan: SpatialPlan | None, generator: torch.Generator
+    ) -> ImaginedVideo:
+        self.told.append(self.coordinates(observation))
+        return self.model.imagine(observation, plan, generator)
+
+    def coordinates(self, observation: Observation) -> np.ndarray:
+        return self.model.batch_from(observation, None).spatial[0][0].numpy()
+
+
+class Still:
+    """A policy that stays; with `scene` it wants the points, too, and keeps what it is given."""
+
+    def __init__(self, scene: bool = False) -> None:
+        self.request = ViewRequest((CAMERA,), SIZE, SIZE, scene=scene)
+        self.seen: list[Observation] = []
+
+    def act(self, observation: Observation, goal: Image | None, generator: torch.Generator) -> ActionChunk:
+        self.seen.append(observation)
+        return ActionChunk(np.zeros((4, 4)))
+
+
+def agent(planner: str, policy: Still | None = None, plans: bool = True) -> SpatialPolicyAgent:
+    config = SpatialPolicyConfig(planner=planner)
+    planners = make_planners(config) if plans else None
+    return SpatialPolicyAgent(config, planners, Listening(), policy or Still(), points=make_points(config))
+
+
+def started(task: str) -> Environment:
+    environment = envs.make("metaworld", task, 2100, camera=CAMERA)
+    environment.reset()
+    return environment
+
+
+def first_step(actor: SpatialPolicyAgent, environment: Environment, **changes) -> Decision:
+    """The first decision, on what the agent asks for; `changes` replace parts of the view."""
+    actor.reset(environment.case)
+    asked = actor.request()
+    seen = environment.observe(asked)
+    assert (seen.scene is None) == (not asked.scene)
+    views = {name: replace(view, **changes) for name, view in seen.views.items()}
+    return actor.act(replace(seen, views=views))
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(("planner", "masks"), [("pixels", False), ("pixels-ids", True)])
+def test_the_distance_condition_is_measured_and_close_to_the_privileged_one(task, planner, masks):
+    environment, actor = started(task), agent(planner)
+    decision = first_step(actor, environment)
+    request = actor.request()
+    assert (request.scene, request.depth, request.segmentation) == (False, True, masks)
+    assert actor.privileged == (("segmentation",) if masks else ())
+    assert [event.kind for event in decision.events] == ["plan", "imagine"]
+
+    imaginer = actor.imaginer
+    assert isinstance(imaginer, Listening)
+    privileged = imaginer.coordinates(
+        environment.observe(ViewRequest((CAMERA,), SIZE, SIZE, scene=True)),
+    )
+    (measured,) = imaginer.told
+    assert measured.shape == (9,)
+    assert np.abs(privileged).max() > 0.3, "metres before the camera"
+    np.testing.assert_allclose(measured, privileged, atol=0.02)
+    assert not np.array_equal(measured, privileged)
+
+
+def test_with_the_simulators_planner_the_scene_is_asked_for_and_read():
+    environment, actor = started(TASKS[0]), agent("geometric")
+    assert actor.privileged == ("scene",)
+    first_step(actor, environment)
+    assert isinstance(actor.imaginer, Listening)
+    seen = environment.observe(ViewRequest((CAMERA,), SIZE, SIZE, scene=True))
+    np.testing.assert_array_equal(actor.imaginer.told[0], actor.imaginer.coordinates(seen))
+
+
+def test_no_plan_is_needed_to_measure():
+    environment, actor = started(TASKS[0]), agent("pixels", plans=False)
+    decision = first_step(actor, environment)
+    assert actor.privileged == ()
+    assert decision.events[0].reason == "start: no plan, none is read"
+    assert decision.events[1].video is not None
+    assert decision.events[1].video.plan is None
+    assert len(actor.imaginer.told) == 1  # type: ignore[attr-defined]
+
+
+def test_a_policy_that_wants_the_object_is_given_what_was_found():
+    policy = Still(scene=True)
+    environment, actor = started(TASKS[1]), agent("pixels", policy)
+    first_step(actor, environment)
+    assert actor.privileged == ()
+    (seen,) = policy.seen
+    truth = environment.observe(ViewRequest(scene=True)).scene
+    assert seen.scene is not None
+    assert truth is not None
+    np.testing.assert_allclose(seen.scene.points["target"], truth.points["target"], atol=0.02)
+    assert len(seen.scene.state) == 0
+
+
+def test_what_cannot_be_seen_is_an_event_and_the_agent_goes_on():
+    environment, actor = started(TASKS[0]), agent("pixels")
+    blind = np.zeros((SIZE, SIZE), np.float32)
+    decision = first_step(actor, environment, depth_m=blind)
+    plan, _, points, _ = decision.events
+    assert [event.kind for event in decision.events] == ["fallback", "plan", "fallback", "imagine"]
+    assert "cannot be seen from 'corner2'" in plan.reason
+    assert points.reason == (
+        "the target cannot be seen and is taken to be at the gripper; "
+        "the goal cannot be seen and is taken to be at the target"
+    )
+    (told,) = actor.imaginer.told  # type: ignore[attr-defined]
+    assert np.isfinite(told).all()
+    np.testing.assert_allclose(told[3:], 0, atol=1e-6)
+    assert np.abs(told[:3]).max() > 0.3, "the gripper is felt"
+
+
+def test_a_hidden_point_stands_where_the_one_before_it_does():
+    gripper, target = np.array([0.0, 0.5, 0.2]), np.array([0.1, 0.6, 0.1])
+    scene, notes = found_scene({"gripper": gripper, "target": target, "goal": np.ones(3)})
+    assert (set(scene.points), notes) == ({"gripper", "target", "goal"}, ())
+    scene, (note,) = found_scene({"gripper": gripper, "target": target})
+    np.testing.assert_array_equal(scene.points["goal"], target)
+    assert note.reason == "the goal cannot be seen and is taken to be at the target"
+    scene, (note,) = found_scene({"gripper": gripper, "goal": np.ones(3)})
+    np.testing.assert_array_equal(scene.points["target"], gripper)
+    assert "goal" not in note.reason
