@@ -40,7 +40,7 @@ def model() -> VideoDiffusion:
         action=ActionSpec(("x", "y", "z", "g"), ("m", "m", "m", ""), (0.01, 0.01, 0.01, 1.0)),
         proprio_low=(-1.0,) * 8,
         proprio_high=(1.0,) * 8,
-        words=("press", "button"),
+        words=("button", "press"),
     )
     torch.manual_seed(0)
     return VIDEO.build(facts).eval()
