@@ -4,25 +4,37 @@ from pathlib import Path
 
 import pytest
 
-from kinesight.envs.metaworld import MetaWorld
+from kinesight.agents.spatial_policy import SpatialPolicyAgent
 from kinesight.evaluation.results import Results, read_results
-from kinesight.types.observation import Observation, ViewRequest
+from kinesight.types.decision import Decision
+from kinesight.types.observation import Observation
 
 SHORT = ("--seeds", 0, "--limit", 6, "--workers", 1)
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[ViewRequest]:
-    """Every request that reaches the simulator."""
-    requests: list[ViewRequest] = []
-    observe = MetaWorld.observe
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[Observation]:
+    """Everything that the agent is shown."""
+    observations: list[Observation] = []
+    act = SpatialPolicyAgent.act
 
-    def listen(self: MetaWorld, request: ViewRequest, split: str | None = None) -> Observation:
-        requests.append(request)
-        return observe(self, request, split)
+    def listen(self: SpatialPolicyAgent, observation: Observation) -> Decision:
+        observations.append(observation)
+        return act(self, observation)
 
-    monkeypatch.setattr(MetaWorld, "observe", listen)
-    return requests
+    monkeypatch.setattr(SpatialPolicyAgent, "act", listen)
+    return observations
+
+
+def kinds(observations: list[Observation]) -> set[str]:
+    """What it is shown beside colour."""
+    views = [view for each in observations for view in each.views.values()]
+    told = {
+        "scene": any(each.scene is not None for each in observations),
+        "segmentation": any(view.segmentation is not None for view in views),
+        "depth": any(view.depth_m is not None for view in views),
+    }
+    return {name for name, there in told.items() if there}
 
 
 def evaluated(kinesight, run: str, out: str, *words: object) -> Results:
@@ -45,39 +57,30 @@ def plans(results: Results) -> list[str]:
     return [event.reason for each in results.episodes for event in each.events if event.kind == "plan"]
 
 
-def test_from_pixels_nothing_privileged_is_read(kinesight, workspace: Path, asked) -> None:
+def test_from_pixels_nothing_privileged_is_read(kinesight, workspace: Path, shown) -> None:
     found = evaluated(kinesight, "tiny", "from-pixels", "--planner", "pixels")
     assert found.privileged == ()
     assert [episode.steps for episode in found.episodes] == [6]
     assert len(plans(found)) == 1
-    assert asked
-    assert not any(request.scene or request.segmentation for request in asked)
-    assert any(request.depth for request in asked)
-    masked = evaluated(kinesight, "tiny", "from-ids", "--planner", "pixels-ids")
-    assert masked.privileged == ("segmentation",)
-    assert not any(request.scene for request in asked)
+    assert len(shown) == 6
+    assert kinds(shown) == {"depth"}
 
 
-def test_an_imaginer_of_distances_acts_on_measured_ones(kinesight, workspace: Path, asked) -> None:
+def test_an_imaginer_of_distances_acts_on_measured_ones(kinesight, workspace: Path, shown) -> None:
     run = variant(kinesight, "distance")
-    asked.clear()  # the planner of the training data reads the scene
     measured = evaluated(kinesight, run, "measured", "--planner", "pixels")
     assert measured.privileged == ()
-    assert not any(request.scene or request.segmentation for request in asked)
+    assert kinds(shown) == {"depth"}
     assert plans(measured) == ["start: no plan, none is read"]
-    told = evaluated(kinesight, run, "told")
-    assert told.privileged == ("scene",)
 
 
-def test_an_imaginer_of_words_needs_no_planner(kinesight, workspace: Path, asked) -> None:
+def test_an_imaginer_of_words_needs_no_planner(kinesight, workspace: Path, shown) -> None:
     run = variant(kinesight, "text")
-    asked.clear()
-    found = evaluated(kinesight, run, "words")
+    found = evaluated(kinesight, run, "words", "--rows", "avdc")
     assert found.privileged == ()
     assert plans(found) == ["start: no plan, none is read"]
-    assert not any(request.scene or request.depth or request.segmentation for request in asked)
-    flow = evaluated(kinesight, run, "words-flow", "--rows", "avdc")
-    assert read_results(Path("words-flow/row-avdc")).cases == flow.cases
+    assert kinds(shown) == set()
+    assert read_results(Path("words/row-avdc")).cases == found.cases
 
 
 def test_planners_are_listed_and_wrong_ones_answered(kinesight, workspace: Path) -> None:
