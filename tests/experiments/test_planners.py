@@ -1,19 +1,26 @@
 """Planners and judges by name: what each may read, and how wrong names are answered."""
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from kinesight.agents.spatial_policy import SpatialPolicyConfig
-from kinesight.experiments import catalogue
+from kinesight.agents.spatial_policy import SpatialPolicyAgent, SpatialPolicyConfig
+from kinesight.critics.video_judge import VideoJudgeConfig
+from kinesight.experiments import catalogue, spatial_policy
 from kinesight.experiments.evaluation import JUDGES, with_agent
 from kinesight.experiments.planners import PLANNERS, make_planners, make_points
-from kinesight.experiments.recipe import loop_settings
+from kinesight.experiments.recipe import loop_settings, override
 from kinesight.experiments.runs import Run
 from kinesight.interfaces.stages import Planner, Planners, PointSource, PointSources
 from kinesight.language.chat import ChatConfig
+from kinesight.types.action import ActionSpec
+from kinesight.types.camera import Camera
 from kinesight.types.case import Case
 from kinesight.types.errors import UnknownName, UsageError
+from kinesight.types.facts import DataFacts
 
 CASE = Case("metaworld", "door-open", 0, "corner")
 PRIVILEGED = {
@@ -25,6 +32,17 @@ PRIVILEGED = {
     "chat-by-eye": (),
 }
 ASKING = tuple(name for name in PRIVILEGED if name.startswith("chat"))
+FACTS = DataFacts(
+    env="metaworld",
+    tasks=("handle-press",),
+    cameras=("corner",),
+    calibration={"handle-press/corner": Camera("corner", np.eye(3), np.eye(4), 32, 32)},
+    crop=True,
+    action=ActionSpec(("x", "y", "z", "g"), ("m", "m", "m", ""), (0.01, 0.01, 0.01, 1.0)),
+    proprio_low=(-1.0,) * 8,
+    proprio_high=(1.0,) * 8,
+    words=("handle", "press"),
+)
 RUN = Run(Path("nowhere"), catalogue.recipe("spatial-policy-tiny"))
 
 
@@ -51,6 +69,32 @@ def test_a_planner_and_its_points_read_what_they_say(name: str):
         assert isinstance(source, PointSource)
         assert not source.request.scene
         assert {*points.privileged, *source.privileged} <= {*planners.privileged}
+
+
+@pytest.mark.parametrize(
+    ("condition", "critic", "planned"),
+    [
+        ("text", None, False),
+        ("distance", None, False),
+        ("plan-global", None, True),
+        ("plan-local", None, True),
+        ("text", VideoJudgeConfig(), True),
+    ],
+)
+def test_where_nobody_reads_a_plan_there_is_no_planner(
+    monkeypatch: pytest.MonkeyPatch, condition: str, critic: VideoJudgeConfig | None, planned: bool
+):
+    monkeypatch.setattr(
+        spatial_policy,
+        "load_stage",
+        lambda run, name: SimpleNamespace(model=run.recipe.stage(name).model.build(FACTS)),
+    )
+    recipe = override(RUN.recipe, (f"stages.imaginer.model.condition={condition}",))
+    recipe = replace(recipe, agent=replace(loop_settings(recipe), critic=critic))
+    agent = spatial_policy.make_agent(replace(RUN, recipe=recipe))
+    assert isinstance(agent, SpatialPolicyAgent)
+    assert (agent.planners is not None) == planned
+    assert agent.privileged == (("scene",) if planned or condition == "distance" else ())
 
 
 @pytest.mark.parametrize("name", ASKING)
