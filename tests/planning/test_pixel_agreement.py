@@ -108,8 +108,8 @@ QUICK = (("button-press", "standard"), ("hammer", "standard"))
 SWEPT = [pair for pair in product(TASK_LANDMARKS, STARTS) if pair not in QUICK]
 SEEN_FROM = {"standard": "corner2", "shifted": "corner"}
 BOUNDS = {"standard": (0.85, 0.02, 2.0), "shifted": (0.75, 0.06, 2.5)}
-"""Least share of equal signs, most of opposite ones, largest mean error of distances [cm]. Few signs are compared
-in one episode: where an axis has about a centimetre to go, one of 18 is soon another."""
+"""Least share of equal signs, most of opposite ones, largest mean error of distances [cm]. Few signs are
+compared in one episode: where an axis has about a centimetre to go, one of 18 is soon another."""
 
 
 @pytest.mark.slow
