@@ -54,7 +54,7 @@ def test_assignments_reach_the_judge_too(run: Run) -> None:
         ("agent.critic.layout=frames", CHAT, "none", "field of agent.critic"),
         ("agent.execute=1", None, "chat", "--chat-model"),
         ("agent.planner=chta", CHAT, "", "Did you mean 'chat'"),
-        ("data.episodes=1", CHAT, "", "agent.… only"),
+        ("data.episodes=1", CHAT, "", r"agent\.… and stages"),
     ],
 )
 def test_what_cannot_be_set_is_named(
