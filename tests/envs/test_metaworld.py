@@ -7,7 +7,7 @@ from metaworld.env_dict import ALL_V3_ENVIRONMENTS_GOAL_OBSERVABLE as STOCK
 from kinesight.envs import catalogue
 from kinesight.envs.metaworld import MetaWorld, make_simulation, shift_action
 from kinesight.envs.metaworld_expert import ScriptedExpert
-from kinesight.envs.metaworld_tables import CAMERAS, CROPS, INSTRUCTIONS, SP11, crop_window
+from kinesight.envs.metaworld_tables import CAMERAS, COUNTERPARTS, CROPS, INSTRUCTIONS, SP11, crop_window
 from kinesight.envs.noisy import SEGMENT_STEPS, Noisy
 from kinesight.geometry.camera import inside, pixel_centres, project, unproject
 from kinesight.geometry.plane import fit_plane
@@ -223,6 +223,12 @@ def test_the_expert_succeeds_inside_the_crop_windows(task: str, start: str):
         points = np.stack(list(observation.scene.points.values()))
         for camera in cameras:
             assert inside(project(points, camera), camera).all()
+
+
+def test_tasks_that_begin_alike_look_alike():
+    """Otherwise the window says which of them is meant, and nobody has to be told."""
+    for task, other in COUNTERPARTS.items():
+        assert all(crop_window(task, camera) == crop_window(other, camera) for camera in CAMERAS)
 
 
 def test_all_eleven_tasks_have_square_windows():

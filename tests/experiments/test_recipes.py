@@ -165,3 +165,11 @@ def test_variants_of_the_small_recipe_differ_in_the_imaginer_alone() -> None:
         for recipe in (base, *variants)
     ]
     assert len(set(steps)) == 1
+
+
+def test_tasks_whose_pictures_changed_get_a_collection_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe, other = catalogue.recipe("spatial-policy-small"), catalogue.recipe("quickstart")
+    folder, same = default_data(recipe), default_data(other)
+    monkeypatch.setattr(envs, "revised", lambda env, tasks: ())
+    assert default_data(recipe) != folder
+    assert default_data(other) == same

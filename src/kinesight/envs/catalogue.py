@@ -1,7 +1,7 @@
 """Every environment by name. Importing this file loads no simulator; `make` does."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kinesight.envs import metaworld_looks, metaworld_tables, opengl, tabletop_splits, tabletop_tasks
@@ -36,6 +36,8 @@ class Entry:
     """Environment."""
     counterparts: Mapping[str, str] = field(default_factory=dict)
     """Task -> the one that begins alike in the same scene."""
+    revised: tuple[str, ...] = ()
+    """Tasks whose pictures are not what they were in earlier versions."""
     guessing: Callable[[], Agent] | None = None
     """The expert that never heard the sentence; None where the sentence leaves nothing to choose."""
     misled: Callable[[Agent], Agent] | None = None
@@ -111,6 +113,7 @@ ENVIRONMENTS: dict[str, Entry] = {
         expert=_metaworld_expert,
         splits=tuple(split for split in metaworld_looks.SPLITS if split),
         counterparts=metaworld_tables.COUNTERPARTS,
+        revised=metaworld_tables.REVISED,
     ),
     "metaworld-chains": Entry(
         tasks=tuple(metaworld_tables.CHAIN_FAMILIES),
@@ -156,6 +159,12 @@ def fps(name: str) -> float:
 def limit(name: str) -> int:
     """Steps of an episode, unless stated."""
     return lookup("environment", name, ENVIRONMENTS).limit
+
+
+def revised(name: str, tasks: Sequence[str]) -> tuple[str, ...]:
+    """Those of the tasks whose pictures are not what they were in earlier versions."""
+    entry = lookup("environment", name, ENVIRONMENTS)
+    return tuple(task for task in tasks if task in entry.revised)
 
 
 def parts(name: str, task: str) -> tuple[tuple[str, str], ...]:

@@ -15,6 +15,7 @@ from kinesight.collection.hindsight import with_hindsight_plans
 from kinesight.data.episodes import EpisodeStore
 from kinesight.data.facts import data_facts
 from kinesight.data.windows import WindowSource, open_windows, prefetching
+from kinesight.envs import catalogue as envs
 from kinesight.experiments.clips import source_stores
 from kinesight.experiments.pace import affordable_steps, seconds_a_step
 from kinesight.experiments.probes import stage_probes
@@ -37,6 +38,8 @@ def own_folder(name: str, config: CollectionConfig) -> Path:
     document = to_jsonable(config)
     if config.split == "train":  # a setting that came later: collections of before are found again
         del document["split"]
+    if shown := envs.revised(config.env, config.tasks):
+        document["revised"] = shown
     digest = hashlib.sha256(to_json(document).encode()).hexdigest()[:8]
     return Path("data") / f"{name}-{digest}"
 
