@@ -30,6 +30,7 @@ from kinesight.evaluation.statistics import proportion
 from kinesight.experiments import catalogue
 from kinesight.experiments.pictures import Imagined, imagined_against_expert
 from kinesight.experiments.runs import open_run
+from kinesight.language.words import Vocabulary
 from kinesight.models.video_diffusion import VideoDiffusion
 from kinesight.planning.geometric import GeometricPlanner
 from kinesight.training.config import TrainingConfig
@@ -56,7 +57,7 @@ def scene(edge: int) -> tuple[Observation, DataFacts]:
         action=environment.action_spec,
         proprio_low=(0.0,) * 8,
         proprio_high=(1.0,) * 8,
-        words=tuple(observation.instruction.lower().split()),
+        words=Vocabulary.from_sentences([observation.instruction]).words,
     )
     return observation, facts
 
