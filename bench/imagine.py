@@ -28,6 +28,7 @@ from kinesight.envs import catalogue as envs
 from kinesight.evaluation.provenance import hardware, versions
 from kinesight.evaluation.statistics import proportion
 from kinesight.experiments import catalogue
+from kinesight.experiments.evaluation import with_agent
 from kinesight.experiments.pictures import Imagined, imagined_against_expert
 from kinesight.experiments.runs import open_run
 from kinesight.language.words import Vocabulary
@@ -73,11 +74,8 @@ def ours(recipe: str, edge: int, repeats: int) -> dict[str, float]:
     imagine_s = median_s(lambda: model.eval().imagine(observation, plan, generator), repeats)
     batch = model.batch_from(observation, plan)
     count = model.config.batch_size
-    repeated = {
-        field.name: getattr(batch, field.name).expand(count, *getattr(batch, field.name).shape[1:])
-        for field in fields(batch)
-        if getattr(batch, field.name) is not None
-    }
+    held = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    repeated = {name: many(value, count) for name, value in held.items() if value is not None}
     future = torch.randint(0, 256, (count, model.config.frames, edge, edge, 3), dtype=torch.uint8)
     batch = replace(batch, **{**repeated, "future": future})
 
@@ -91,6 +89,13 @@ def ours(recipe: str, edge: int, repeats: int) -> dict[str, float]:
         "training_steps_per_s": 1 / step_s,
         "training_batch": count,
     }
+
+
+def many(value: torch.Tensor | tuple[torch.Tensor, ...], count: int) -> Any:
+    """A batch of one as one of many that are alike."""
+    if isinstance(value, tuple):
+        return tuple(many(each, count) for each in value)
+    return value.expand(count, *value.shape[1:])
 
 
 def official(edge: int, forwards: int) -> dict[str, float]:
@@ -116,9 +121,14 @@ def official(edge: int, forwards: int) -> dict[str, float]:
     }
 
 
-def quality(run: Path, tasks: str, layouts: tuple[int, ...]) -> dict[str, Any]:
-    """Imagined videos of a run beside the expert's and the repeated first frame; tasks "": the run's own."""
-    opened = open_run(run)
+def quality(
+    run: Path, tasks: str, layouts: tuple[int, ...], settings: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Imagined videos of a run beside the expert's and the repeated first frame; tasks "": the run's own.
+
+    `settings`: of sampling, in place of the run's.
+    """
+    opened = with_agent(open_run(run), settings)
     env, camera = opened.recipe.data.env, opened.recipe.data.cameras[0]
     chosen = envs.task_set(env, tasks) if tasks else opened.recipe.evaluation.tasks
     found = {
@@ -151,15 +161,37 @@ def quality_line(name: str, shown: dict[str, Any]) -> str:
     )
 
 
+def speed(recipe: str, edges: Sequence[str], repeats: int, forwards: int) -> dict[str, Any]:
+    """Printed and returned: ours at every edge, the published size at the largest, and their ratio."""
+    print(f"{hardware()['cpu']}, {torch.get_num_threads()} threads; recipe {recipe}")
+    found: dict[str, Any] = {}
+    for edge in map(int, edges):
+        mine = found[f"ours_{edge}"] = ours(recipe, edge, repeats)
+        print(
+            f"{edge:4d} px  ours: {mine['parameters_M']:.1f} M weights, {mine['imagine_s']:.3f} s a video, "
+            f"{mine['training_steps_per_s']:.2f} steps/s in training of {mine['training_batch']}"
+        )
+    edge = max(map(int, edges))
+    large = found[f"official_{edge}"] = official(edge, forwards)
+    found["ratio"] = large["imagine_s"] / found[f"ours_{edge}"]["imagine_s"]
+    print(
+        f"{edge:4d} px  published size: {large['parameters_M']:.0f} M weights, {large['forward_s']:.1f} s a "
+        f"forward, {large['imagine_s']:.0f} s a video of {OFFICIAL_STEPS} steps: {found['ratio']:.0f} times "
+        f"ours; {1 / large['training_steps_per_s']:.0f} s a training step of one video"
+    )
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--recipe", default="quickstart", help="whose imaginer is timed")
-    parser.add_argument("--edges", default="64,128")
+    parser.add_argument("--edges", default="64,128", help='"" times nothing')
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--forwards", type=int, default=2, help="of the large network")
     parser.add_argument("--run", type=Path, help="a trained run, for the error of what it imagines")
     parser.add_argument("--tasks", default="", help="tasks or sets of them; default: the run's own")
     parser.add_argument("--seeds", default="0-4")
+    parser.add_argument("--set", nargs="*", default=(), help="sampling of the run, stages.imaginer.model.…")
     parser.add_argument("--out", type=Path, default=Path("runs/bench-imagine"))
     options = parser.parse_args()
     os.environ.setdefault("MUJOCO_GL", "egl")
@@ -168,25 +200,12 @@ def main() -> None:
         "versions": versions(),
         "threads": torch.get_num_threads(),
     }
-    print(f"{found['hardware']['cpu']}, {torch.get_num_threads()} threads; recipe {options.recipe}")
-    for edge in map(int, names(options.edges)):
-        mine = ours(options.recipe, edge, options.repeats)
-        print(
-            f"{edge:4d} px  ours: {mine['parameters_M']:.1f} M weights, {mine['imagine_s']:.3f} s a video, "
-            f"{mine['training_steps_per_s']:.2f} steps/s in training of {mine['training_batch']}"
-        )
-        found[f"ours_{edge}"] = mine
-    edge = max(map(int, names(options.edges)))
-    large = found[f"official_{edge}"] = official(edge, options.forwards)
-    ratio = large["imagine_s"] / found[f"ours_{edge}"]["imagine_s"]
-    found["ratio"] = ratio
-    print(
-        f"{edge:4d} px  published size: {large['parameters_M']:.0f} M weights, {large['forward_s']:.1f} s a "
-        f"forward, {large['imagine_s']:.0f} s a video of {OFFICIAL_STEPS} steps: {ratio:.0f} times ours; "
-        f"{1 / large['training_steps_per_s']:.0f} s a training step of one video"
-    )
+    if options.edges:
+        found |= speed(options.recipe, names(options.edges), options.repeats, options.forwards)
     if options.run:
-        shown = found["quality"] = quality(options.run, options.tasks, seeds(options.seeds))
+        shown = found["quality"] = quality(
+            options.run, options.tasks, seeds(options.seeds), tuple(options.set)
+        )
         for task, figure in shown["per_task"].items():
             print(quality_line(task, figure))
         print(quality_line("all", shown))

@@ -46,3 +46,9 @@ def test_sets_of_tasks_and_figures_of_each(bench, monkeypatch) -> None:
     assert found["copy_error"] == pytest.approx(0.25)
     assert "closer than that 67 % (30–90)" in bench.quality_line("all", found)
     assert list(bench.quality(Path("run"), "", (0,))["per_task"]) == ["hammer"]
+
+
+def test_a_recipes_imaginer_is_timed_in_imagining_and_in_training(bench) -> None:
+    found = bench.ours("spatial-policy-tiny", 32, 1)
+    assert found["training_batch"] > 1
+    assert all(np.isfinite(value) and value > 0 for value in found.values())
