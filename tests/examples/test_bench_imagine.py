@@ -31,6 +31,7 @@ def test_sets_of_tasks_and_figures_of_each(bench, monkeypatch) -> None:
         evaluation=SimpleNamespace(tasks=("hammer",)),
     )
     monkeypatch.setattr(bench, "open_run", lambda _: SimpleNamespace(recipe=recipe))
+    monkeypatch.setattr(bench, "with_agent", lambda run, settings: run)
     errors = {"hammer": 0.3, "basketball": 0.1}
     monkeypatch.setattr(
         bench, "imagined_against_expert", lambda _, case: imagined(errors[case.task], 0.15 + 0.1 * case.seed)
