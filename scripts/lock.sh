@@ -11,7 +11,7 @@ fi
 
 compile() {
   uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --fork-strategy fewest \
-    --no-annotate --no-emit-index-url --no-emit-find-links "$@"
+    --no-annotate "$@"
 }
 
 compile -c requirements/pins.in -o requirements/core.txt "$@"
