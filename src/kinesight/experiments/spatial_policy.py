@@ -87,7 +87,7 @@ QUICKSTART = Recipe(
     stages=(
         Stage(
             IMAGINER,
-            VideoDiffusionConfig(batch_size=8, from_first=0.5, size=64, patch=4, base=48),
+            VideoDiffusionConfig(batch_size=8, from_first=0.5, size=64, patch=4, base=48, steps=4),
             TrainingConfig(
                 steps=800,
                 fewest_steps=300,

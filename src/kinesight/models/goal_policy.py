@@ -18,13 +18,13 @@ import torch
 from einops import rearrange
 from jaxtyping import Bool, Float, UInt8
 from torch import Generator, Tensor, nn
-from torch.nn import functional as F
 
 from kinesight.data.windows import from_observations
 from kinesight.interfaces.model import Stream, Windows
 from kinesight.nn.action_mlp import ActionMLP
 from kinesight.nn.encoders import ResNet, image_encoder
 from kinesight.nn.imagenet import load_imagenet
+from kinesight.nn.imagined_look import imagined_look
 from kinesight.nn.layers import to_unit
 from kinesight.nn.masking import GREY, covered
 from kinesight.nn.objectives import objective, with_guidance
@@ -76,7 +76,7 @@ class GoalPolicyConfig:
     shift: int = 4
     """Random shift of both images in training [px]."""
     goal_degradation: float = 0.5
-    """Share of the training goals that are blurred and made noisy, as imagined frames are."""
+    """Share of the training goals that look as imagined ones do (`nn.imagined_look`)."""
     proprio_noise: float = 0.02
     """Noise on the normalised proprioception in training (its range is 2)."""
     goal_dropout: float = 0.0
@@ -269,14 +269,13 @@ def _take(point: str) -> str:
 def _degrade_goals(
     images: Float[Tensor, "b 2 3 y x"], share: float, generator: Generator
 ) -> Float[Tensor, "b 2 3 y x"]:
-    """Blur a share of the goals and add noise: an imagined frame is never as sharp as a rendered one."""
-    if not round(share * len(images)):
+    """A share of the goals with the look of imagined frames."""
+    count = round(share * len(images))
+    if not count:
         return images
-    count = round(share * len(images))  # the batch is in random order: its first examples are as good as any
-    goal = images[:count, 1].contiguous(memory_format=torch.channels_last)
-    blurred = F.avg_pool2d(F.pad(goal, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    noisy = blurred + 0.04 * torch.randn(goal.shape, generator=generator, device=goal.device)
-    return _with_goals(images, torch.cat([noisy, images[count:, 1]]))
+    # The batch is in random order: its first examples are as good as any.
+    current, goal = images[:count].unbind(1)
+    return _with_goals(images, torch.cat([imagined_look(goal, current, generator), images[count:, 1]]))
 
 
 def _drop_goals(
