@@ -1,7 +1,7 @@
-"""Makes a recorded goal look as an imaginer would draw it, so that a policy trained on recordings can follow it.
+"""Gives a recorded goal the look of an imagined one, so that a policy trained on recordings can follow it.
 
-In an imagined frame the background is the first frame's and sharp; only what moves is drawn anew, at a smaller
-size, softly, and what has moved away still shines through. A blur of the whole picture teaches something else.
+In an imagined frame the background is the first frame's and sharp; only what moves is drawn anew, smaller and
+softly, and what has moved away still shines through. A blur of the whole picture teaches something else.
 """
 
 import torch
