@@ -28,7 +28,7 @@ SMALL = replace(
     # The policy needs more of them than in proportion: it has to learn to grasp.
     stages=tuple(
         replace(stage, training=replace(stage.training, steps=steps, fewest_steps=0))
-        for stage, steps in zip(QUICKSTART.stages, (2100, 5000), strict=True)
+        for stage, steps in zip(QUICKSTART.stages, (2100, 3600), strict=True)
     ),
     evaluation=EvaluationConfig(tasks=SP11),
     training_minutes=0.0,
