@@ -86,7 +86,15 @@ def test_a_comparison_is_fast():
 
 
 @pytest.mark.parametrize(
-    "values", [{"weights": {"ssim": 1.0}}, {"threshold": 0.0}, {"threshold": 1.5}, {"max_steps": 0}]
+    "values",
+    [
+        {"weights": {"ssim": 1.0}},
+        {"threshold": 0.0},
+        {"threshold": 1.5},
+        {"max_steps": 0},
+        {"passed_from": 1.5},
+        {"passed_drop": -0.1},
+    ],
 )
 def test_impossible_configurations_are_refused(values):
     with pytest.raises(UsageError):
@@ -126,6 +134,42 @@ class TestFrameMatcher:
         assert (matcher.index, matcher.forced_in_a_row) == (2, 2)
         matcher.update(scene(65), 62)
         assert (matcher.finished, matcher.forced_in_a_row) == (True, 0)
+
+    def imagined_beside(self) -> ImaginedVideo:
+        """Softly, and some pixels below where the arm will come by."""
+        frames = [np.roll(cv2.GaussianBlur(scene(p), (0, 0), 2), 8, axis=0) for p in self.positions]
+        return ImaginedVideo(scene(20), np.stack(frames), None, "slide right")
+
+    def test_a_goal_that_was_missed_closely_is_passed(self):
+        """The arm goes by a little beside where it was imagined, which never scores 0.8."""
+        video = self.imagined_beside()
+        reasons = {}
+        for drop in (0.05, 0.0):
+            matcher = FrameMatchingConfig(passed_drop=drop).build()
+            matcher.reset(video)
+            walked = [(p, matcher.update(scene(p), step)) for step, p in enumerate(range(20, 80, 3))]
+            reasons[drop] = [(p, verdict.reason) for p, verdict in walked if verdict.ok]
+        places, told = zip(*reasons[0.05], strict=True)
+        assert all(reason.startswith("passed (0.") for reason in told)
+        assert len(places) == len(self.positions)
+        assert all(goal < place <= goal + 9 for place, goal in zip(places, self.positions, strict=True)), (
+            "after it, and soon"
+        )
+        assert reasons[0.0] == []
+
+    def test_a_goal_that_was_never_near_is_not_passed(self):
+        matcher = self.matcher(passed_from=0.3)
+        away = [matcher.update(scene(p), 6 + step) for step, p in enumerate((20, 23, 24, 22, 20, 20))]
+        assert 0.05 < max(verdict.score for verdict in away) < 0.3
+        assert not any(verdict.ok for verdict in away)
+
+    def test_passing_ends_a_row_of_forced_goals(self):
+        matcher = FrameMatchingConfig(max_steps=6).build()
+        matcher.reset(self.imagined_beside())
+        walked = (*(20,) * 7, 44, 50, 56)
+        told = [matcher.update(scene(position), step) for step, position in enumerate(walked)]
+        assert [verdict.reason.partition(" ")[0] for verdict in told if verdict.ok] == ["forced", "passed"]
+        assert matcher.forced_in_a_row == 0
 
     def test_a_goal_like_the_last_one_is_reached_at_once(self):
         matcher = FrameMatchingConfig().build()

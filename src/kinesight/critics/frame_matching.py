@@ -7,6 +7,9 @@ the arm moves. So the terms are taken where the goal differs from the frame it i
 reference, and each is rescaled so that the reference scores 0 and the goal seen `slack_px` beside itself
 scores 1: the threshold then means "this far of the way" and not "this much of the same background", and an
 imagined frame need not be met to the pixel.
+
+Soft imagined frames still hardly ever score 0.8: the similarity rises as the arm comes near, and falls again
+as it moves on. A goal whose similarity has fallen from its best is therefore over, too: it was passed.
 """
 
 from collections.abc import Mapping
@@ -42,6 +45,10 @@ class FrameMatchingConfig:
     """Share of each term; they are divided by their sum."""
     threshold: float = 0.8
     """Similarity from which the next goal is taken."""
+    passed_from: float = 0.15
+    """Least similarity at its best of a goal that counts as passed."""
+    passed_drop: float = 0.05
+    """A goal is passed when its similarity has fallen by so much from its best; 0 knows no such goals."""
     max_steps: int = 28
     """Steps after which the next goal is taken in any case."""
     blur_px: float = 1.0
@@ -62,6 +69,8 @@ class FrameMatchingConfig:
             )
         if not 0 < self.threshold <= 1 or self.max_steps < 1:
             raise UsageError(f"frame matching needs 0 < threshold <= 1 and max_steps >= 1, got {self}")
+        if not (0 <= self.passed_from <= 1 and 0 <= self.passed_drop <= 1):
+            raise UsageError(f"passed_from and passed_drop must lie in [0, 1], got {self}")
 
     def build(self) -> "FrameMatcher":
         return FrameMatcher(self)
@@ -98,7 +107,7 @@ class FrameMatcher:
 
     @property
     def forced_in_a_row(self) -> int:
-        """How many switches since the last match were forced; `StuckMonitor` wants to know."""
+        """How many switches since the last goal that was met were forced; `StuckMonitor` wants to know."""
         return self._forced_in_a_row
 
     def update(self, current: Image, step: int) -> Verdict:
@@ -113,9 +122,13 @@ class FrameMatcher:
         terms = compare(current, self._goal, self.config)
         score = weighted(terms, self.config.weights)
         waited = step - self._since
+        best = self._best = max(self._best, score)
         if score >= self.config.threshold:
             self._forced_in_a_row = 0
             reason = f"matched ({score:.2f})"
+        elif self._passed(score):
+            self._forced_in_a_row = 0
+            reason = f"passed ({best:.2f}, now {score:.2f})"
         elif waited >= self.config.max_steps:
             self._forced_in_a_row += 1
             reason = f"forced after {waited} steps"
@@ -123,6 +136,10 @@ class FrameMatcher:
             return Verdict(False, f"goal {self._index} not reached ({score:.2f})", score, terms)
         self._advance(step)
         return Verdict(True, reason, score, terms)
+
+    def _passed(self, score: float) -> bool:
+        drop = self.config.passed_drop
+        return drop > 0 and self._best >= self.config.passed_from and score <= self._best - drop
 
     def _advance(self, step: int) -> None:
         if self._index + 1 < len(self._playing().frames):
@@ -133,7 +150,7 @@ class FrameMatcher:
     def _begin(self, index: int, step: int) -> None:
         video = self._playing()
         reference = video.frames[index - 1] if index else video.first
-        self._index, self._since = index, step
+        self._index, self._since, self._best = index, step, 0.0
         self._goal = prepare(video.frames[index], reference, self.config)
 
     def _playing(self) -> ImaginedVideo:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from kinesight.agents.replanning import Replanning
 from kinesight.agents.spatial_policy import SpatialPolicyConfig
 from kinesight.collection.collect import CollectionConfig
+from kinesight.critics.frame_matching import FrameMatchingConfig
 from kinesight.envs.metaworld_tables import SP11
 from kinesight.experiments.recipe import EvaluationConfig, Recipe, Stage
 from kinesight.experiments.spatial_policy import IMAGINER, POLICY, QUICKSTART
@@ -201,7 +202,9 @@ PAPER = Recipe(
             ),
         ),
     ),
-    agent=SpatialPolicyConfig(execute=4, replanning=Replanning(max_plans=6)),
+    agent=SpatialPolicyConfig(
+        execute=4, matching=FrameMatchingConfig(passed_drop=0.0), replanning=Replanning(max_plans=6)
+    ),
     evaluation=EvaluationConfig(tasks=SP11, cameras=THREE_CAMERAS, start="standard"),
 )
 
