@@ -21,6 +21,7 @@ from kinesight.experiments.runs import Run, create_run, load_stage, open_run
 from kinesight.experiments.ssm_vla import LAM
 from kinesight.experiments.training import train_run
 from kinesight.models.latent_actions import LatentActions
+from kinesight.models.latent_horizons import measure_horizons
 from kinesight.types.arrays import Image, Video
 
 
@@ -66,7 +67,7 @@ def main() -> None:
 
     # 5. Are the codes used, and do they say more than the present frame? Over 64 starts of the episode.
     print("steps  perplexity  used   error: own codes, another start's, the present frame repeated")
-    for horizon in model.measure(some_starts(model, unseen, camera)):
+    for horizon in measure_horizons(model, some_starts(model, unseen, camera)):
         print(
             f"{horizon.steps:5d}  {horizon.perplexity:10.1f}  {horizon.used:4d}          {horizon.error:9.3f}"
             f"  {horizon.other_error:15.3f}  {horizon.copy_error:26.3f}"

@@ -16,6 +16,7 @@ from kinesight.data.facts import data_facts
 from kinesight.data.windows import open_windows
 from kinesight.models.latent_actions import LatentActions, LatentActionsConfig, LatentBatch
 from kinesight.models.latent_codes import PAST_THE_END, LatentCodes
+from kinesight.models.latent_horizons import measure_horizons
 from kinesight.models.masked_autoencoder import MaskedAutoencoderConfig
 from kinesight.nn.vit import VitConfig
 from kinesight.training.config import TrainingConfig
@@ -149,7 +150,7 @@ def test_codes_say_what_happens_where_the_present_frame_does_not(facts, store) -
                 group["lr"] = group["peak"] * (1 - step / 300)
             optimizer.step()
             optimizer.zero_grad()
-    horizons = model.eval().measure(batch)
+    horizons = measure_horizons(model.eval(), batch)
     assert [horizon.steps for horizon in horizons] == [2, 4, 6]
     for horizon in horizons:
         assert horizon.error < 0.7 * horizon.copy_error, horizon
@@ -168,7 +169,7 @@ def test_what_is_looked_up_is_spread_out_however_alike_the_encodings_are(facts, 
         last.weight *= 0.1
     batch = gather(model, store, 16)
     model.loss("latent", batch, generator())
-    assert max(horizon.used for horizon in model.eval().measure(batch)) >= 4
+    assert max(horizon.used for horizon in measure_horizons(model.eval(), batch)) >= 4
 
 
 def test_features_stay_as_they_were_taught(facts, store) -> None:

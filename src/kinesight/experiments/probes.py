@@ -8,6 +8,7 @@ from torch import nn
 
 from kinesight.data.windows import WindowSource
 from kinesight.models.latent_actions import LatentActions
+from kinesight.models.latent_horizons import measure_horizons
 from kinesight.training.config import TrainingConfig
 from kinesight.training.loop import Probe
 
@@ -25,7 +26,7 @@ class HorizonProbe:
         assert isinstance(model, LatentActions), "made for one"
         windows = self.source.batch((0,), EXAMPLES)
         found = {}
-        for horizon in model.measure(model.collate("latent", windows)):
+        for horizon in measure_horizons(model, model.collate("latent", windows)):
             for name in ("perplexity", "used", "error", "copy_error", "other_error"):
                 found[f"{name}/{horizon.steps}"] = float(getattr(horizon, name))
         # Where nothing moves there is no error to tell of.

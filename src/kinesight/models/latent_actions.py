@@ -26,8 +26,8 @@ from kinesight.nn.dinov2 import DinoV2
 from kinesight.nn.layers import to_unit
 from kinesight.nn.perceptual import Perceptual
 from kinesight.nn.pictures import draw_shifts, metres, resized, shifted
-from kinesight.nn.quantiser import Quantiser, perplexity
-from kinesight.nn.rgbd import FrameHead, Frames, colour_error, depth_error, moving, moving_error, pasted
+from kinesight.nn.quantiser import Quantiser
+from kinesight.nn.rgbd import FrameHead, Frames, colour_error, depth_error, pasted
 from kinesight.nn.standardise import Standardise
 from kinesight.nn.transformer import Block, SpaceTimeBlock, learned
 from kinesight.nn.vit import VitConfig, as_patches, patch_grid
@@ -99,23 +99,6 @@ class LatentBatch:
     valid: Bool[Tensor, "b t"]
     """Whether a frame lies inside the episode."""
     depth_mm: UInt16[Tensor, "b t y x"] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Horizon:
-    """How good the codes of one key frame are, over a batch."""
-
-    steps: int
-    """From the present frame."""
-    perplexity: float
-    used: int
-    """Codes that occur at all."""
-    error: float
-    """Mean absolute error of the drawn frame where something moves, of the full range."""
-    copy_error: float
-    """The same for the present frame, repeated."""
-    other_error: float
-    """The same for the codes of another example: what is no better than this, the codes do not say."""
 
 
 class LatentActions(nn.Module):
@@ -206,7 +189,7 @@ class LatentActions(nn.Module):
         """Eq. 4-6: sums over the later frames that lie inside the episode."""
         moves = draw_shifts(len(batch.rgb), self.config.shift, generator, batch.rgb.device)
         depth_mm = None if batch.depth_mm is None else shifted(batch.depth_mm.to(torch.int32), moves)
-        rgb, depth_m = self._pictures(shifted(batch.rgb, moves), depth_mm)
+        rgb, depth_m = self.pictures(shifted(batch.rgb, moves), depth_mm)
         inside = batch.valid[:, 1:]
         vectors = self.spread(self._encode(self._features(rgb)).float(), inside)
         quantised = self.quantiser(
@@ -227,7 +210,7 @@ class LatentActions(nn.Module):
         shape = inside.shape
         return {name: (value.float().view(shape) * inside).sum(1) for name, value in terms.items()}
 
-    def _pictures(
+    def pictures(
         self, rgb: UInt8[Tensor, "b t y x 3"], depth_mm: Tensor | None
     ) -> tuple[Float[Tensor, "b t 3 h w"], Float[Tensor, "b t 1 h w"] | None]:
         """Colours in [0, 1] and depth in metres, at the size that the network works at."""
@@ -279,7 +262,7 @@ class LatentActions(nn.Module):
     def seen(self, rgb: UInt8[Tensor, "b t y x 3"]) -> Float[Tensor, "b t n d"]:
         """Frozen features of every frame."""
         with torch.autocast(rgb.device.type, enabled=False):
-            return self._features(self._pictures(rgb, None)[0])
+            return self._features(self.pictures(rgb, None)[0])
 
     @torch.inference_mode()
     def codes(self, seen: Float[Tensor, "b t n d"]) -> Int[Tensor, "b k m"]:
@@ -296,7 +279,7 @@ class LatentActions(nn.Module):
         codes: Int[Tensor, "b k n"],
     ) -> Frames:
         """The k frames that follow on each known one, at the network's size."""
-        colours, depth_m = self._pictures(rgb[:, None], None if depth_mm is None else depth_mm[:, None])
+        colours, depth_m = self.pictures(rgb[:, None], None if depth_mm is None else depth_mm[:, None])
         if self.config.depth and depth_m is None:
             raise UsageError("these latent actions were trained on RGB-D; decoding needs the present depth")
         vectors = self.quantiser.embed(codes).flatten(0, 1)
@@ -334,30 +317,3 @@ class LatentActions(nn.Module):
             depth_mm = torch.from_numpy(millimetres(depth_m))[None].to(device)
         frames = self.decode(rgb, depth_mm, torch.from_numpy(codes)[None].to(device))
         return pasted(now, frames)
-
-    @torch.inference_mode()
-    def measure(self, batch: LatentBatch) -> tuple[Horizon, ...]:
-        """By horizon: use of the codebook, and error against repeating the present frame."""
-        codes = self.codes(self.seen(batch.rgb))
-        depth_mm = None if batch.depth_mm is None else batch.depth_mm[:, 0]
-        predicted, others = (
-            self.decode(batch.rgb[:, 0], depth_mm, some).rgb.unflatten(0, codes.shape[:2])
-            for some in (codes, codes.roll(1, 0))
-        )
-        rgb = self._pictures(batch.rgb, None)[0]
-        found = []
-        for k in range(self.config.frames):
-            inside = batch.valid[:, k + 1]
-            now, later = rgb[inside, 0], rgb[inside, k + 1]
-            region, used = moving(now, later), codes[inside, k]
-            found.append(
-                Horizon(
-                    steps=(k + 1) * self.config.gap,
-                    perplexity=perplexity(used, self.config.codes) if len(used) else 0.0,
-                    used=len(used.unique()),
-                    error=moving_error(predicted[inside, k], later, region),
-                    copy_error=moving_error(now, later, region),
-                    other_error=moving_error(others[inside, k], later, region),
-                )
-            )
-        return tuple(found)

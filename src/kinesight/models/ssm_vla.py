@@ -19,21 +19,26 @@ import torch
 from einops import rearrange
 from jaxtyping import Float, UInt8
 from torch import Generator, Tensor, nn
-from torch.nn import functional as F
 
 from kinesight.data.windows import from_observations
 from kinesight.interfaces.model import Stream, Windows
 from kinesight.language.words import Vocabulary
 from kinesight.models.latent_actions import LatentActions
-from kinesight.models.latent_codes import PAST_THE_END
-from kinesight.models.ssm_vla_batch import SsmVlaBatch, main_cameras, policy_windows, randomly_shifted
+from kinesight.models.ssm_vla_batch import (
+    SsmVlaBatch,
+    gathered,
+    main_cameras,
+    policy_windows,
+    randomly_shifted,
+)
+from kinesight.models.ssm_vla_losses import next_frame_errors, plan_error
 from kinesight.nn.conditions import WordEncoder
 from kinesight.nn.encoders import CnnTokens
 from kinesight.nn.flow_head import FlowHead
 from kinesight.nn.layers import to_unit
 from kinesight.nn.pictures import metres, resized
 from kinesight.nn.proprioception import Coordinates
-from kinesight.nn.rgbd import FrameHead, Frames, colour_error, depth_error, pasted
+from kinesight.nn.rgbd import FrameHead, Frames, pasted
 from kinesight.nn.structured_attention import ATTENTIONS, Segment, StagedTransformer, Stages
 from kinesight.nn.vit import patch_grid
 from kinesight.types.action import ActionChunk
@@ -44,9 +49,6 @@ from kinesight.types.observation import Observation, ViewRequest
 from kinesight.types.prediction import Prediction
 from kinesight.types.sampling import SAMPLING
 from kinesight.types.video import ImaginedVideo
-
-LEAST_CHANGE = 1e-4
-"""Of a picture, as a mean square, where the error of the next frame is measured by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,22 +200,9 @@ class SsmVla(nn.Module):
         return [{"params": [p for p in self.parameters() if p.requires_grad]}]
 
     def collate(self, stream: str, windows: Windows) -> SsmVlaBatch:
-        values, valid = windows.values, windows.valid
         words = [self.vocabulary.encode(sentence, self.config.words) for sentence in windows.instructions]
-        codes = values.get("codes")
-        return SsmVlaBatch(
-            rgb=values["rgb"],
-            seen=valid["rgb"],
-            proprio=values["proprio"],
-            words=torch.from_numpy(np.stack(words)).to(self.device, non_blocking=True),
-            second=values.get("second"),
-            next_rgb=values.get("next_rgb"),
-            next_depth_mm=values.get("next_depth_mm"),
-            next_valid=valid.get("next_rgb"),
-            codes=None if codes is None else codes[:, 0],
-            actions=values.get("action"),
-            valid=valid.get("action"),
-        )
+        spoken = torch.from_numpy(np.stack(words)).to(self.device, non_blocking=True)
+        return gathered(windows, spoken)
 
     def loss(self, stream: str, batch: SsmVlaBatch, generator: Generator) -> dict[str, Float[Tensor, "b"]]:
         """The terms of Eq. 14; frames, codes and actions after the end of the episode are left out."""
@@ -221,41 +210,21 @@ class SsmVla(nn.Module):
         stages = self(batch, generator)
         terms: dict[str, Tensor] = {}
         if self.frame_head is not None:
-            terms |= self._vision(stages, batch)
+            assert batch.next_rgb is not None, "a training batch holds the next frame"
+            assert batch.next_valid is not None, "and whether it lies inside the episode"
+            now, wanted = (self._colours(rgb)[:, 0] for rgb in (batch.rgb[:, -1:], batch.next_rgb))
+            depth_mm = batch.next_depth_mm
+            depth_m = None if depth_mm is None else metres(depth_mm, self.size)[:, 0]
+            drawn = self._draw(stages, batch)
+            terms |= next_frame_errors(drawn, now, wanted, depth_m, batch.next_valid[:, 0])
         if self.code_head is not None:
             assert batch.codes is not None, "a training batch holds the LAM's codes"
-            # Eq. 11: the sum over all codes of the plan.
-            logits = self.code_head(stages.latent).float()
-            wanted = batch.codes.flatten(1).long()
-            each = F.cross_entropy(
-                logits.transpose(1, 2), wanted, ignore_index=PAST_THE_END, reduction="none"
-            )
-            terms["latent"] = each.sum(1)
+            terms["latent"] = plan_error(self.code_head(stages.latent), batch.codes)
         if self.config.actions:
             assert batch.actions is not None, "a training batch holds actions"
             assert batch.valid is not None, "and which of them lie inside the episode"
             context, draws = stages.action.flatten(1), self.config.noise_draws
             terms["action"] = self.action_head.loss(context, batch.actions, batch.valid, draws, generator)
-        return terms
-
-    def _vision(self, stages: Stages, batch: SsmVlaBatch) -> dict[str, Tensor]:
-        """Eq. 8, its two parts apart, in units of the error of repeating the present frame.
-
-        The paper's weight belongs to a loss of about one (that of normalised pixels, in the code it builds
-        on). Little of a picture moves in a few steps: in plain units the whole loss is some thousandths, and
-        nothing would learn from it.
-        """
-        assert batch.next_rgb is not None, "a training batch holds the next frame"
-        assert batch.next_valid is not None, "and whether it lies inside the episode"
-        inside, wanted = batch.next_valid[:, 0], self._colours(batch.next_rgb)[:, 0]
-        drawn = self._draw(stages, batch)
-        copied = colour_error(self._colours(batch.rgb[:, -1:])[:, 0], wanted)
-        unit = ((copied * inside).sum() / inside.sum().clamp_min(1)).clamp_min(LEAST_CHANGE)
-        terms = {"rgb": colour_error(drawn.rgb, wanted) * inside / unit}
-        if drawn.depth_m is not None:
-            assert batch.next_depth_mm is not None, "a training batch holds the next depth"
-            depth_m = metres(batch.next_depth_mm, self.size)[:, 0]
-            terms["depth"] = depth_error(drawn.depth_m, depth_m, wanted) * inside / unit
         return terms
 
     # The transformer

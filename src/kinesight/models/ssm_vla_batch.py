@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int, Integer, UInt8
 from torch import Generator, Tensor
 
 from kinesight.data.windows import CAMERA
+from kinesight.interfaces.model import Windows
 from kinesight.nn.pictures import draw_shifts, shifted
 from kinesight.types.errors import UsageError
 from kinesight.types.facts import DataFacts
@@ -30,6 +31,25 @@ class SsmVlaBatch:
     codes: Integer[Tensor, "b k m"] | None = None
     actions: Float[Tensor, "b h a"] | None = None
     valid: Bool[Tensor, "b h"] | None = None
+
+
+def gathered(windows: Windows, words: Int[Tensor, "b n"]) -> SsmVlaBatch:
+    """The takes of `policy_windows`, or those of them that there are at test time."""
+    values, valid = windows.values, windows.valid
+    codes = values.get("codes")
+    return SsmVlaBatch(
+        rgb=values["rgb"],
+        seen=valid["rgb"],
+        proprio=values["proprio"],
+        words=words,
+        second=values.get("second"),
+        next_rgb=values.get("next_rgb"),
+        next_depth_mm=values.get("next_depth_mm"),
+        next_valid=valid.get("next_rgb"),
+        codes=None if codes is None else codes[:, 0],
+        actions=values.get("action"),
+        valid=valid.get("action"),
+    )
 
 
 def randomly_shifted(batch: SsmVlaBatch, most: int, generator: Generator) -> SsmVlaBatch:

@@ -1,0 +1,54 @@
+"""How good a LAM's codes are, by key frame: use of the codebook, and what its decoder draws from them."""
+
+from dataclasses import dataclass
+
+import torch
+
+from kinesight.models.latent_actions import LatentActions, LatentBatch
+from kinesight.nn.quantiser import perplexity
+from kinesight.nn.rgbd import moving, moving_error
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """How good the codes of one key frame are, over a batch."""
+
+    steps: int
+    """From the present frame."""
+    perplexity: float
+    used: int
+    """Codes that occur at all."""
+    error: float
+    """Mean absolute error of the drawn frame where something moves, of the full range."""
+    copy_error: float
+    """The same for the present frame, repeated."""
+    other_error: float
+    """The same for the codes of another example: what is no better than this, the codes do not say."""
+
+
+@torch.inference_mode()
+def measure_horizons(model: LatentActions, batch: LatentBatch) -> tuple[Horizon, ...]:
+    """Of every key frame, over those of the batch that lie inside their episodes."""
+    codes = model.codes(model.seen(batch.rgb))
+    depth_mm = None if batch.depth_mm is None else batch.depth_mm[:, 0]
+    predicted, others = (
+        model.decode(batch.rgb[:, 0], depth_mm, some).rgb.unflatten(0, codes.shape[:2])
+        for some in (codes, codes.roll(1, 0))
+    )
+    rgb = model.pictures(batch.rgb, None)[0]
+    found = []
+    for k, steps in enumerate(model.steps):
+        inside = batch.valid[:, k + 1]
+        now, later = rgb[inside, 0], rgb[inside, k + 1]
+        region, used = moving(now, later), codes[inside, k]
+        found.append(
+            Horizon(
+                steps=steps,
+                perplexity=perplexity(used, model.config.codes) if len(used) else 0.0,
+                used=len(used.unique()),
+                error=moving_error(predicted[inside, k], later, region),
+                copy_error=moving_error(now, later, region),
+                other_error=moving_error(others[inside, k], later, region),
+            )
+        )
+    return tuple(found)
