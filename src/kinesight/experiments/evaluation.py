@@ -63,7 +63,8 @@ def recipe_cases(
 
 def known_tasks(run: Run, env: str) -> tuple[str, ...]:
     """Those of an environment that consist of tasks that the run was trained on."""
-    learned = load_stage(run, run.recipe.stages[0].name).facts.tasks
+    stages = (load_stage(run, stage.name).facts for stage in run.recipe.stages)
+    learned = next((facts.tasks for facts in stages if facts.action is not None), ())
     known = [task for task in envs.tasks(env) if {name for _, name in envs.parts(env, task)} <= set(learned)]
     if not known:
         raise UsageError(

@@ -17,6 +17,8 @@ from kinesight.types.observation import ViewRequest
 def check_fit(trained: Trained, cases: Sequence[Case]) -> None:
     """Refuse an environment whose action space or cameras are not those of the training data."""
     facts, file = trained.facts, trained.path / "config.json"
+    if facts.action is None:  # learned from video alone, of anything; what acts beside it has an environment
+        return
     height, width = facts.image_size
     single = dict.fromkeys(
         (env, task, case.camera) for case in cases for env, task in envs.parts(case.env, case.task)

@@ -20,7 +20,9 @@ def with_taught_keys(run: Run, stage: Stage, stores: Sequence[EpisodeStore]) -> 
     model = stage.model
     _check_lengths(stage, stores)
     if _learns_depth(model):
-        stores = [_with_depth(run, stage, store) for store in stores]
+        for store in stores:
+            check_depth(run, stage, store)
+        stores = [_with_depth(store) for store in stores]
     if isinstance(model, SsmVlaConfig) and model.frames:
         return tuple(with_latent_codes(run, stage.teacher, store) for store in stores)
     return tuple(stores)
@@ -56,14 +58,11 @@ def _learns_depth(model: ModelConfig) -> bool:
     return isinstance(model, LatentActionsConfig) and model.depth
 
 
-def _with_depth(run: Run, stage: Stage, store: EpisodeStore) -> EpisodeStore:
-    """With the depth of a sensor, or with that of estimates, aligned to the points that are known."""
-    recorded = {key.partition(".")[0] for key in store.layout(0)}
-    if "depth_mm" in recorded:
-        return store
-    if recorded >= {ESTIMATE, SPARSE}:
-        aligned = AlignedDepth()
-        return store.with_derived(derive(store, "depth", aligned, parameters=aligned))
+def check_depth(run: Run, stage: Stage, store: EpisodeStore) -> None:
+    """Refuse data in which a stage that learns depth finds neither a sensor's nor what it is aligned from."""
+    recorded = _kinds(store)
+    if not _learns_depth(stage.model) or "depth_mm" in recorded or recorded >= {ESTIMATE, SPARSE}:
+        return
     learners = [other.name for other in run.recipe.stages if _learns_depth(other.model)]
     without = " ".join(f"stages.{name}.model.depth=false" for name in learners)
     raise DataError(
@@ -71,6 +70,19 @@ def _with_depth(run: Run, stage: Stage, store: EpisodeStore) -> EpisodeStore:
         f"or record {ESTIMATE}.CAM and {SPARSE}.CAM, or go without: --set {without}. Frames are then "
         "predicted in colour alone."
     )
+
+
+def _with_depth(store: EpisodeStore) -> EpisodeStore:
+    """With the depth of a sensor, or with that of estimates, aligned to the points that are known."""
+    if "depth_mm" in _kinds(store):
+        return store
+    aligned = AlignedDepth()
+    return store.with_derived(derive(store, "depth", aligned, parameters=aligned))
+
+
+def _kinds(store: EpisodeStore) -> set[str]:
+    """Of the recorded keys, without their cameras."""
+    return {key.partition(".")[0] for key in store.layout(0)}
 
 
 def with_latent_codes(run: Run, stage: str, store: EpisodeStore) -> EpisodeStore:

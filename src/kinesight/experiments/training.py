@@ -22,13 +22,13 @@ from kinesight.experiments.probes import stage_probes
 from kinesight.experiments.recipe import Recipe, Stage
 from kinesight.experiments.runs import Run, load_stage, weights_digest
 from kinesight.experiments.systems import system_of
-from kinesight.experiments.taught import with_taught_keys
+from kinesight.experiments.taught import check_depth, with_taught_keys
 from kinesight.interfaces.model import Pretrained, Student, TrainableModel
 from kinesight.models.video_diffusion import VideoDiffusionConfig
 from kinesight.nn.checkpoint import load_into
 from kinesight.training.checkpoints import checkpoint_path, last_checkpoint, read_description
 from kinesight.training.loop import Batches, train
-from kinesight.types.errors import DataError, UsageError
+from kinesight.types.errors import DataError, NotRecorded, UsageError
 from kinesight.types.facts import DataFacts
 from kinesight.types.serial import to_json, to_jsonable
 
@@ -87,19 +87,41 @@ def train_run(run: Run, store: EpisodeStore, stages: Sequence[str] = ()) -> None
 
     One that is trained, or taken from another run, is left.
     """
+    names = stages or [stage.name for stage in run.recipe.stages]
+    # Data that a late stage cannot learn from are refused before hours went into the early ones.
+    facts = data_facts(store)
+    for name in names:
+        if not _done(run, run.stage(name)):
+            build_model(run.stage(name), store, facts)
+            check_depth(run, run.stage(name), store)
     run.note_data(store.path)
     fit_steps(run, store)
     store = _with_intervals(run.recipe, store)
-    for name in stages or [stage.name for stage in run.recipe.stages]:
-        stage = run.stage(name)
-        checkpoints = run.stage_folder(stage.name) / "checkpoints"
-        if stage.name in run.record().taken:
-            continue
-        if last_checkpoint(checkpoints) == checkpoint_path(checkpoints, stage.training.steps):
+    for stage in map(run.stage, names):
+        if _done(run, stage):
             continue
         stores = (store, *stage_data(run, stage))
         with run.phase(f"train {stage.name}"):
             train_stage(run, stage, stores)
+
+
+def _done(run: Run, stage: Stage) -> bool:
+    """Trained, or taken from another run."""
+    checkpoints = run.stage_folder(stage.name) / "checkpoints"
+    trained = last_checkpoint(checkpoints) == checkpoint_path(checkpoints, stage.training.steps)
+    return trained or stage.name in run.record().taken
+
+
+def build_model(stage: Stage, store: EpisodeStore, facts: DataFacts) -> nn.Module:
+    """A stage's model for the data set of these facts; data that lack what it learns from are refused."""
+    torch.manual_seed(stage.training.seed)
+    try:
+        return stage.model.build(facts)
+    except NotRecorded as error:
+        raise DataError(
+            f"{store.path}: {stage.name} needs {error.key!r}, which is not recorded; there are "
+            f"{', '.join(store.keys())}. Stages that learn from video alone are trained on it by --stage"
+        ) from None
 
 
 def fit_steps(run: Run, store: EpisodeStore) -> None:
@@ -158,8 +180,7 @@ def _train(
     around: Callable[[Batches], Batches] = lambda batches: batches,
 ) -> None:
     facts = data_facts(stores[0])
-    torch.manual_seed(stage.training.seed)
-    model = stage.model.build(facts)
+    model = build_model(stage, stores[0], facts)
     origin = begin_stage(run, stage, model, facts)
     stores = with_taught_keys(run, stage, stores)
     device = "cuda" if torch.cuda.is_available() else "cpu"

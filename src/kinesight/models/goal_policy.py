@@ -143,14 +143,11 @@ class GoalPolicy(nn.Module):
         if config.encoder_weights and not isinstance(self.image, ResNet):
             raise UsageError(f"encoder_weights are a ResNet's, the encoder is {config.encoder!r}")
         # A point's range is unknown; it is measured by that of the end effector, in the same frame and unit.
-        low, high = (
-            torch.tensor(bound + bound[:3] * len(config.points))
-            for bound in (facts.proprio_low, facts.proprio_high)
-        )
+        low, high = (torch.tensor(bound + bound[:3] * len(config.points)) for bound in facts.proprio_range())
         self.coordinates = nn.Sequential(nn.Linear(len(low), 64), nn.SiLU(), nn.Linear(64, features // 4))
         # Named for the default, as checkpoints know it.
         self.unet = lookup("action head", config.head, HEADS)(
-            facts.action.dimensions, config.horizon, features + features // 4, config.widths
+            facts.action_space().dimensions, config.horizon, features + features // 4, config.widths
         )
         self.register_buffer("proprio_centre", (high + low) / 2)
         # Dimensions that never vary (a fixed wrist) stay at zero instead of being blown up.
@@ -241,7 +238,7 @@ class GoalPolicy(nn.Module):
             lambda noisy, levels: self.unet(noisy, levels, free),
             self.config.guidance,
         )
-        shape = (1, self.config.horizon, self.facts.action.dimensions)
+        shape = (1, self.config.horizon, self.facts.action_space().dimensions)
         noise = torch.randn(shape, generator=generator, device=generator.device).to(condition.device)
         actions = self.objective.sample(network, noise, self.config.steps)
         return ActionChunk(actions[0].clamp(-1, 1).float().cpu().numpy())

@@ -24,7 +24,8 @@ class LatentCodes:
     model: LatentActions
 
     def __call__(self, episode: Episode) -> Mapping[str, np.ndarray]:
-        return {f"codes.{name}": self.of_video(episode.arrays[f"rgb.{name}"]) for name in episode.cameras}
+        videos = {key: rgb for key, rgb in episode.arrays.items() if key.startswith("rgb.")}
+        return {f"codes.{key.removeprefix('rgb.')}": self.of_video(rgb) for key, rgb in videos.items()}
 
     def of_video(self, rgb: Video) -> Int[np.ndarray, "t k n"]:
         config, frames = self.model.config, np.arange(len(rgb))

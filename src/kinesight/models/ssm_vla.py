@@ -151,7 +151,7 @@ class SsmVla(nn.Module):
         d = config.features
 
         self.language = WordEncoder(self.vocabulary.size, d)
-        self.coordinates = Coordinates(facts.proprio_low, facts.proprio_high, d)
+        self.coordinates = Coordinates(*facts.proprio_range(), d)
         views = 2 if config.second_view else 1
         self.views = nn.ModuleList(CnnTokens(3, d, config.grid, config.width) for _ in range(views))
         self.views.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -166,7 +166,7 @@ class SsmVla(nn.Module):
         self.frame_head = FrameHead(d, config.patch, patches, config.depth) if config.imagine else None
         self.code_head = nn.Linear(d, config.codes) if config.frames else None
         self.action_head = FlowHead(
-            facts.action.dimensions,
+            facts.action_space().dimensions,
             config.horizon,
             config.queries * d,
             config.head_features,

@@ -36,6 +36,14 @@ class DataError(KinesightError):
     """A file that is damaged, foreign or of another schema; the message names the file."""
 
 
+class NotRecorded(DataError):
+    """A model learns from a key that the data do not have; who knows the data says the rest."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"the data have no {key!r}")
+        self.key = key
+
+
 class MissingDependency(KinesightError):
     """A system library or an optional package is absent; the message says what to install."""
 
