@@ -23,7 +23,7 @@ import point_mass
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> EpisodeStore:
-    config = replace(point_mass.CONFIG, depth=False, segmentation=False)
+    config = replace(point_mass.CONFIG, segmentation=False)
     path = tmp_path_factory.mktemp("models") / "data"
     plain = collect(config, path, 1, "", point_mass.make_environment, point_mass.make_expert)
     assert len(plain) == 8

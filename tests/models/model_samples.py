@@ -121,6 +121,8 @@ def observe_again(store: EpisodeStore, model: Model, number: torch.Tensor, camer
     for action in episode.arrays["executed"][:frame]:
         environment.step(action)
     assert camera in model.request.cameras
+    if isinstance(model, SsmVla):
+        return environment.observe(model.view(camera))
     return environment.observe(replace(model.request, cameras=(camera,)))
 
 

@@ -52,10 +52,13 @@ CONFIGS: dict[str, Config] = {
     "features": AUTOENCODER,
     "latent": LATENT,
     "latent-one-frame": replace(LATENT, frames=1, commitment=0.25),
+    "latent-depth": replace(LATENT, depth=True),
     "joint": JOINT,
     "joint-causal": replace(JOINT, attention="causal"),
     "joint-plain": replace(JOINT, imagine=False, frames=0, history=1),
     "joint-video": replace(JOINT, actions=False),
+    "joint-depth": replace(JOINT, depth=True),
+    "joint-two-views": replace(JOINT, second_view="side"),
 }
 
 
@@ -146,6 +149,8 @@ def test_a_batch_from_observations_is_the_one_from_the_store(
 ) -> None:
     if isinstance(model, MaskedAutoencoder):
         pytest.skip("it is used by other models, not on observations")
+    if isinstance(model, SsmVla) and camera == model.config.second_view:
+        pytest.skip("it acts by another camera beside this one")
     windows = gather(model, store, 6, camera=camera)
     (stream,) = model.streams
     stored = model.collate(stream, windows)
@@ -160,7 +165,7 @@ def test_a_batch_from_observations_is_the_one_from_the_store(
             rows, inside = windows.values["number.rgb"][b], windows.valid["rgb"][b]
             seen = [observe_again(store, model, row, camera) for row in rows]
             mine = model.batch_from(seen, inside.tolist())
-            names = ("rgb", "valid") if isinstance(model, LatentActions) else JOINT_FIELDS
+            names = ("rgb", "valid") if isinstance(model, LatentActions) else joint_fields(model)
         else:
             now, goal = windows.values["number.current"][b, 0], windows.values["number.goal"][b, 0]
             seen = observe_again(store, model, goal, camera).views[camera].rgb
@@ -173,7 +178,9 @@ def test_a_batch_from_observations_is_the_one_from_the_store(
             torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
 
 
-JOINT_FIELDS = ("rgb", "seen", "proprio", "words")
+def joint_fields(model: SsmVla) -> tuple[str, ...]:
+    """What the model looks at; a second view where it has one."""
+    return ("rgb", "seen", "proprio", "words", *(("second",) if model.config.second_view else ()))
 
 
 def field(batch: object, name: str) -> torch.Tensor:
@@ -217,7 +224,7 @@ def test_what_is_made_at_test_time_has_the_right_type_and_range(model: Model, st
         assert model.privileged == (("scene",) if model.config.points else ())
 
 
-@pytest.mark.parametrize("name", ["joint", "joint-causal", "joint-plain"])
+@pytest.mark.parametrize("name", ["joint", "joint-causal", "joint-plain", "joint-depth", "joint-two-views"])
 def test_joint_models_predict_everything_in_one_call(
     name: str, facts: DataFacts, store: EpisodeStore
 ) -> None:
@@ -240,6 +247,11 @@ def test_joint_models_predict_everything_in_one_call(
         assert first.video is not None
         assert np.array_equal(first.video.first, seen)
         assert first.video.frames.shape == (1, *seen.shape)
+        assert (first.depth_m is not None) == model.config.depth
+        if first.depth_m is not None:
+            assert first.depth_m.shape == seen.shape[:2]
+            assert np.isfinite(first.depth_m).all()
+            assert first.depth_m.min() >= 0
     else:
         assert first.video is None
     if model.config.frames:
