@@ -4,11 +4,14 @@
 
 Per family: the scripted expert; the time-wise mean of its actions by task, played without looking; the expert
 that is told the other task of the family, and the one that is told either by the toss of a coin. Writes
-`chains.json` with shares, average numbers and their intervals; finished chains are not run again.
+`chains.json` with shares, average numbers and their intervals, command, commit and hardware; finished chains
+are not run again.
 """
 
 import argparse
 import json
+import shlex
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -21,6 +24,7 @@ from kinesight.collection.collect import CollectionConfig, collect
 from kinesight.data.episodes import EpisodeStore
 from kinesight.envs import catalogue
 from kinesight.evaluation.chains import chain_table, chains_of
+from kinesight.evaluation.provenance import hardware, versions
 from kinesight.evaluation.results import write_results
 from kinesight.evaluation.rollout import cases
 from kinesight.evaluation.run import Subject, run_evaluation
@@ -94,7 +98,12 @@ def main() -> None:
                 }
                 Console().print(chain_table({f"{start}, {family}: {row}": chains}))
     Console().print(chain_table({f"{start}: {row}": chains_of(of) for (start, row), of in together.items()}))
-    (options.out / "chains.json").write_text(json.dumps(record, indent=1) + "\n")
+    document = {"command": command(), "versions": versions(), "hardware": hardware(), "rows": record}
+    (options.out / "chains.json").write_text(json.dumps(document, indent=1) + "\n")
+
+
+def command() -> str:
+    return shlex.join(["python", *sys.argv])
 
 
 def measure(
@@ -110,7 +119,7 @@ def measure(
         partial(make_environment, catalogue.limit(ENV)),
         asked,
         options.workers,
-        command="python bench/chains.py",
+        command=command(),
         progress=False,
     )
     write_results(folder, results)
