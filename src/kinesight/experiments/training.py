@@ -184,7 +184,7 @@ def _train(
     origin = begin_stage(run, stage, model, facts)
     stores = with_taught_keys(run, stage, stores)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    trainable: TrainableModel = model
+    assert isinstance(model, TrainableModel), "every configuration builds one"
     opened = {
         stream.source: open_windows(
             source_stores(run, stage, stream.source, stores),
@@ -193,7 +193,7 @@ def _train(
             device,
             episodes=stage.episodes,
         )
-        for stream in trainable.streams.values()
+        for stream in model.streams.values()
     }
     sources = {name: around(_batches(source, stage.training.workers)) for name, source in opened.items()}
     description = {

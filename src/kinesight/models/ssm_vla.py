@@ -79,7 +79,7 @@ class SsmVlaConfig:
     codes: int = 32
     """Size of the LAM's codebook."""
     actions: bool = True
-    """False learns from video alone: frames and codes, no action is read."""
+    """False learns frames and codes alone: no action is read, proprioception still is."""
     horizon: int = 8
     """Actions predicted at once."""
     queries: int = 4
