@@ -10,6 +10,7 @@ from kinesight.collection.collect import collect
 from kinesight.data.derived import derive
 from kinesight.data.episodes import EpisodeStore
 
+sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "collection"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from kinesight.evaluation.results import Results
+from kinesight.evaluation.results import Results, write_results
+from kinesight.experiments import ablations as runner
 from kinesight.experiments import catalogue
-from kinesight.experiments.ablations import Ablation, Cell, run_ablations, stage_key
+from kinesight.experiments.ablations import Ablation, run_ablations
+from kinesight.experiments.cells import Cell, results_folder, stage_key
 from kinesight.experiments.evaluation import recipe_cases
 from kinesight.experiments.recipe import EvaluationConfig, Recipe
 from kinesight.training.loop import Interrupted
@@ -64,9 +66,12 @@ def two_cells(base: Recipe) -> Ablation:
     return Ablation("noise", "Noise", "", (Cell("one", base), Cell("two", with_noise(base, 1))))
 
 
-def measured(recipe: Recipe) -> Results:
-    cases = recipe_cases(recipe)
-    return Results("agent", "shifted", tuple(EpisodeResult(case, True, 3) for case in cases))
+def measure(cell: Cell, folder: Path) -> Results:
+    """As `run_cell` does, without training or episodes."""
+    episodes = tuple(EpisodeResult(case, True, 3) for case in recipe_cases(cell.recipe))
+    results = Results("agent", "shifted", episodes)
+    write_results(results_folder(folder), results)
+    return results
 
 
 @pytest.mark.parametrize(
@@ -77,13 +82,13 @@ def test_a_cell_that_fails_says_why_and_does_not_end_the_others(tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     tried = []
 
-    def fails_once(cell: Cell, *_: object) -> Results:
+    def fails_once(cell: Cell, folder: Path, *_: object) -> Results:
         tried.append(cell.name)
         if tried == ["one"]:
             raise error
-        return measured(cell.recipe)
+        return measure(cell, folder)
 
-    monkeypatch.setattr("kinesight.experiments.ablations.run_cell", fails_once)
+    monkeypatch.setattr(runner, "run_cell", fails_once)
     said: list[str] = []
     again = replace(two_cells(base), name="again")  # the same cells: what failed is not tried twice in a call
     found = run_ablations((two_cells(base), again), tmp_path / "out", announce=said.append)["noise"]
@@ -99,7 +104,7 @@ def test_a_cell_that_fails_says_why_and_does_not_end_the_others(tmp_path, monkey
     tables = (two_cells(base), other)
     assert run_ablations(tables, tmp_path / "out", ["other"])["noise"].failed == {"one": reason}
     assert run_ablations(tables, tmp_path / "out", ["noise"])["noise"].failed == {}
-    assert tried[2:] == ["three", "one", "two"]  # these made no results.json, so they count as not done
+    assert tried[2:] == ["three", "one"]
     assert not note.exists()
 
 
@@ -112,7 +117,7 @@ def test_an_interruption_ends_the_ablation(tmp_path, monkeypatch, base, stop):
         tried.append(cell.name)
         raise stop
 
-    monkeypatch.setattr("kinesight.experiments.ablations.run_cell", interrupted)
+    monkeypatch.setattr(runner, "run_cell", interrupted)
     with pytest.raises(type(stop)):
         run_ablations((two_cells(base),), tmp_path / "out", announce=lambda _: None)
     assert tried == ["one"]

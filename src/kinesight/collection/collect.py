@@ -24,8 +24,10 @@ from kinesight.envs import catalogue
 from kinesight.envs.catalogue import parts
 from kinesight.interfaces.agent import Agent
 from kinesight.interfaces.environment import Environment
+from kinesight.types.action import ActionSpec
 from kinesight.types.case import STARTS, Case
 from kinesight.types.errors import DataError, UsageError, lookup
+from kinesight.types.locks import LOCK, waited_for
 from kinesight.types.observation import ViewRequest
 from kinesight.types.serial import differences, to_jsonable
 
@@ -120,8 +122,25 @@ def collect(
     make_environment: MakeEnvironment = catalogue.make_case,
     make_expert: MakeExpert = catalogue.expert,
 ) -> EpisodeStore:
-    """Record until every task has its episodes; a folder with some of them is completed."""
-    store = _open(config, Path(path), command, make_environment)
+    """Record until every task has its episodes; a folder with some of them is completed.
+
+    Of several processes that want the same folder one records, the others wait for it.
+    """
+    # Made before anything is written: a wrong task or camera is answered here.
+    specs = [make_environment(config.case(task, config.first_seed), 1).action_spec for task in config.tasks]
+    with waited_for(Path(path) / LOCK, f"data set {path}"):
+        store = _open(config, Path(path), command, specs[0])
+        _complete(config, store, workers, make_environment, make_expert)
+    return store
+
+
+def _complete(
+    config: CollectionConfig,
+    store: EpisodeStore,
+    workers: int,
+    make_environment: MakeEnvironment,
+    make_expert: MakeExpert,
+) -> None:
     plan = AttemptPlan(config.tasks, config.episodes, config.first_seed)
     stored, begun = stored_attempts(store)
     record = partial(record_episodes, config, make_environment, make_expert)
@@ -144,7 +163,6 @@ def collect(
     failed = {task: tuple(seeds) for task, seeds in plan.failed.items()}
     if store.info.failed != failed:
         store.update_info(replace(store.info, failed=failed))
-    return store
 
 
 def stored_attempts(store: EpisodeStore) -> tuple[set[Attempt], Counter[Attempt]]:
@@ -192,18 +210,14 @@ def _of_chain(case: Case, episodes: tuple[Episode, ...]) -> tuple[Episode, ...]:
     return tuple(replace(episode, text={**episode.text, **text}) for episode in episodes)
 
 
-def _open(
-    config: CollectionConfig, path: Path, command: str, make_environment: MakeEnvironment
-) -> EpisodeStore:
-    # Made before anything is written: a wrong task or camera is answered here.
-    specs = [make_environment(config.case(task, config.first_seed), 1).action_spec for task in config.tasks]
+def _open(config: CollectionConfig, path: Path, command: str, action: ActionSpec) -> EpisodeStore:
     collector = to_jsonable(config)
     if not (path / "dataset.json").exists():
         info = DatasetInfo(
             tasks=tuple(dict.fromkeys(name for task in config.tasks for _, name in parts(config.env, task))),
             cameras=config.cameras,
             fps=config.fps,
-            action=specs[0],
+            action=action,
             collector=collector,
             command=command,
             versions={name: version(name) for name in PACKAGES},

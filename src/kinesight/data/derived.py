@@ -1,7 +1,8 @@
 """Keys that are computed from recorded episodes: plans in hindsight, masks, codes, encodings.
 
 Each derivation has its own folder, named by a hash of everything that decides its content, so that another
-setting never meets an old result. Finished episodes are kept; a later call computes the missing ones.
+setting never meets an old result. Finished episodes are kept; a later call computes the missing ones, and of
+several at the same time one does, for which the others wait.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from kinesight.data.episodes import Episode, EpisodeStore, check_rows, file_path
 from kinesight.data.parallel import ordered_map
 from kinesight.types.errors import DataError
 from kinesight.types.files import write_atomic
+from kinesight.types.locks import LOCK, waited_for
 from kinesight.types.serial import to_jsonable
 
 Derivation = Callable[[Episode], Mapping[str, np.ndarray]]
@@ -47,12 +49,17 @@ def derive(
     }
     digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:12]
     folder = store.path / "derived" / f"{name}-{digest}"
-    missing = sorted(set(range(len(store))) - set(stored_indices(folder)))
-    if missing or not folder.is_dir():
+    if folder.is_dir() and not _missing(store, folder):
+        return folder
+    with waited_for(folder / LOCK, f"derived keys {folder}"):
         write_atomic(folder / "derivation.json", json.dumps(document, indent=1, sort_keys=True) + "\n")
-    for _ in ordered_map(partial(_derive_one, store, function, folder), missing, workers):
-        pass
+        for _ in ordered_map(partial(_derive_one, store, function, folder), _missing(store, folder), workers):
+            pass
     return folder
+
+
+def _missing(store: EpisodeStore, folder: Path) -> list[int]:
+    return sorted(set(range(len(store))) - set(stored_indices(folder)))
 
 
 def _qualified_name(function: Derivation) -> str:

@@ -1,17 +1,20 @@
 """Finished episodes of an evaluation that may be killed: `episodes.jsonl`, one line each.
 
 A line carries the agent's hash; an episode counts as done if hash and case are those asked for. A line that
-a dying process left unfinished is dropped, its episode runs again.
+a dying process left unfinished is dropped, its episode runs again. One process at a time may write.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from kinesight.evaluation.results import EpisodeRecord, from_record, to_record
 from kinesight.types.case import Case
-from kinesight.types.errors import DataError
+from kinesight.types.errors import DataError, InUse
 from kinesight.types.files import write_atomic
+from kinesight.types.locks import LOCK, lock_if_free
 from kinesight.types.results import EpisodeResult
 from kinesight.types.serial import from_json, to_jsonable
 
@@ -35,6 +38,17 @@ class Journal:
         self.out = out
         self._agent = agent_hash
         self._path = out / FILE_NAME
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """For the time of an evaluation: another one that wants the same folder is refused."""
+        with lock_if_free(self.out / LOCK) as free:
+            if not free:
+                raise InUse(
+                    f"{self.out} is in use: another process is evaluating into it. Wait until it has ended, "
+                    "or name another folder with --out DIR"
+                )
+            yield
 
     def finished(self) -> dict[Case, EpisodeResult]:
         """By case; what the last process left unfinished is cut off the file."""

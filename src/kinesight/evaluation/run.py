@@ -49,23 +49,26 @@ def run_evaluation(
 ) -> Results:
     """Run the cases, or those that an interrupted run left; `write_report` then writes results and page.
 
-    The protocol is the cases' start if none is given; a subset of a protocol should be given its name.
+    The protocol is the cases' start if none is given; a subset of a protocol should be given its name. A folder
+    that another process evaluates into is refused.
     """
     if not cases:
         raise UsageError("an evaluation needs one case at least")
     starts = sorted({case.start for case in cases})
     if not protocol and len(starts) > 1:
         raise UsageError(f"cases with the starts {' and '.join(starts)} need a protocol's name")
-    episodes = evaluate(
-        make_agent,
-        make_environment,
-        cases,
-        workers,
-        journal=Journal(out, f"{subject.hash}-{limit or 'full'}"),
-        recording=recording,
-        limit=limit,
-        progress=progress,
-    )
+    journal = Journal(out, f"{subject.hash}-{limit or 'full'}")
+    with journal.held():
+        episodes = evaluate(
+            make_agent,
+            make_environment,
+            cases,
+            workers,
+            journal=journal,
+            recording=recording,
+            limit=limit,
+            progress=progress,
+        )
     return Results(
         agent=subject.agent,
         protocol=protocol or starts[0],

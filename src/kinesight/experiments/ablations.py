@@ -2,54 +2,46 @@
 
     out/cells/NAME-HASH/      a run of the cell's recipe, with its results under results/
     out/cells/…/error.txt     why the cell failed when it was last tried
+    out/locks/                of what some process is at
     out/report.html, tables.json, TABLE.svg
 
 Cells of several tables that are the same experiment share one folder, and stages that are trained alike are
 trained once: a later cell takes them from the run that has them. What is finished is never done again, what
 failed is tried again by the next call, and the page is written after every cell, so a killed ablation has
-lost at most the cell that it was at.
+lost at most the cell that it was at. Several calls at the same time share the work (see `cells`).
 """
 
-import hashlib
-import re
+import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from kinesight.evaluation.provenance import hardware, versions
 from kinesight.evaluation.results import Results, read_results
 from kinesight.evaluation.tables import Minutes, ResultTable, write_tables
-from kinesight.experiments.evaluation import Announce, recipe_cases, run_row, step_limit
-from kinesight.experiments.recipe import Recipe, Stage
-from kinesight.experiments.runs import Run, create_run, open_run
-from kinesight.experiments.training import processes, run_data, train_run
-from kinesight.training.checkpoints import checkpoint_path, last_checkpoint
+from kinesight.experiments.cells import (
+    Cell,
+    StageInUse,
+    awaited_stage,
+    cell_key,
+    cell_lock,
+    is_finished,
+    results_folder,
+    run_cell,
+)
+from kinesight.experiments.evaluation import Announce
+from kinesight.experiments.runs import Run
 from kinesight.training.loop import Interrupted
 from kinesight.types.errors import KinesightError, UsageError, lookup
 from kinesight.types.files import write_atomic
-from kinesight.types.sampling import sampled_as
+from kinesight.types.locks import lock_if_free, waited_for
 from kinesight.types.serial import to_json
 
 ERROR = "error.txt"
 """In a cell's folder: one line that says why it failed, and the traceback."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One row of a table: what is trained, and what is measured of it."""
-
-    name: str
-    recipe: Recipe
-    row: str = "agent"
-    """A row of `experiments.rows.ROWS`."""
-
-    @property
-    def folder(self) -> str:
-        """Equal for cells that are the same experiment, whatever their recipes are called."""
-        recipe = replace(self.recipe, name="", summary="")
-        digest = hashlib.sha256(f"{self.row} {to_json(recipe)}".encode()).hexdigest()[:8]
-        return f"{re.sub(r'[^a-z0-9]+', '-', self.name.lower()).strip('-')}-{digest}"
+PAUSE_S = 10.0
+"""Between two looks at what other processes are at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,131 +73,132 @@ def run_ablations(
     """Run the cells of the chosen tables (default: all) that are not finished; the page shows every table.
 
     A cell that fails, for whatever reason, is announced and marked so, and does not end the others; only an
-    interruption does.
+    interruption does. What another process is at is left to it and waited for at the end, then taken from it,
+    or gone on with if the process has died.
     """
     by_name = {ablation.name: ablation for ablation in ablations}
     wanted = [lookup("table", name, by_name) for name in chosen] or list(ablations)
-    folders = _folders(ablations)
-    found = dict(_finished(ablations, folders, out))
-    tried = set(found)
-    for ablation in wanted:
-        for cell in ablation.cells:
-            key = folders[cell_key(cell)]
-            if key in tried:
-                continue
-            tried.add(key)
-            announce(f"{ablation.name}, {cell.name}")
-            results = _try_cell(cell, out, key, command, workers, announce)
-            if results is not None:
-                found[key] = results
-            _write_page(out, command, _tables(ablations, folders, found, out))
-    tables = _tables(ablations, folders, found, out)
-    _write_page(out, command, tables)
-    return tables
+    work = _Work(tuple(ablations), out, command, workers, announce)
+    pending, told = work.tasks(wanted), ""
+    while pending:
+        left = [task for task in pending if not work.settle(task)]
+        if len(left) == len(pending):
+            names = "; ".join(task.title for task in left)
+            if names != told:
+                announce(f"waiting for other processes, which are at {names}")
+            told = names
+            time.sleep(PAUSE_S)
+        pending = left
+    return work.write_page()
 
 
-def _try_cell(
-    cell: Cell, out: Path, key: str, command: str, workers: int, announce: Announce
-) -> Results | None:
-    """The cell's results; None where it failed, which its folder then says."""
-    folder = out / "cells" / key
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A cell that is to be measured."""
+
+    title: str
+    cell: Cell
+    folder: Path
+    failed_ns: int
+    """When it had failed before this call, 0 for never."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One call's share of the cells."""
+
+    ablations: tuple[Ablation, ...]
+    out: Path
+    command: str
+    workers: int
+    announce: Announce
+
+    def tasks(self, wanted: Sequence[Ablation]) -> list[_Task]:
+        """Cells of these tables, each once."""
+        folders = _folders(self.ablations, self.out)
+        tasks: dict[Path, _Task] = {}
+        for ablation in wanted:
+            for cell in ablation.cells:
+                folder = folders[cell_key(cell)]
+                task = _Task(f"{ablation.name}, {cell.name}", cell, folder, _failed_ns(folder))
+                tasks.setdefault(folder, task)
+        return list(tasks.values())
+
+    def settle(self, task: _Task) -> bool:
+        """Measure the cell if nobody has; False where that is up to another process for now."""
+        if _is_settled(task):
+            return True
+        with lock_if_free(cell_lock(task.folder)) as free:
+            if not free or awaited_stage(task.cell.recipe, task.folder):
+                return False
+            if _is_settled(task):  # by another process in the meantime
+                return True
+            self.announce(task.title)
+            settled = self._try_cell(task)
+        self.write_page()
+        return settled
+
+    def _try_cell(self, task: _Task) -> bool:
+        """Run the cell; why it failed, if it did, is said in its folder."""
+        note = task.folder / ERROR
+        note.unlink(missing_ok=True)
+        try:
+            run_cell(task.cell, task.folder, self.command, self.workers, self.announce)
+        except Interrupted:
+            raise
+        except StageInUse:
+            return False
+        except Exception as error:  # hours of other cells must not hang on what one of them ran into
+            kind = "" if isinstance(error, KinesightError) else f"{type(error).__name__}: "
+            reason = kind + " ".join(str(error).split())
+            write_atomic(note, f"{reason}\n\n{traceback.format_exc()}")
+            self.announce(f"{task.cell.name} failed: {reason}")
+        return True
+
+    def write_page(self) -> dict[str, ResultTable]:
+        """Every table as far as any process has come; one process at a time reads cells and writes."""
+        with waited_for(self.out / "locks" / "page", "page of tables"):
+            folders = _folders(self.ablations, self.out)
+            tables = _tables(self.ablations, folders, dict(_finished(folders)))
+            write_tables(self.out, "Ablations", _lead(self.command), list(tables.values()))
+        return tables
+
+
+def _is_settled(task: _Task) -> bool:
+    """Whether the cell has its results, or has failed since this call began, here or in another process."""
+    return is_finished(task.folder) or _failed_ns(task.folder) not in (0, task.failed_ns)
+
+
+def _failed_ns(folder: Path) -> int:
     note = folder / ERROR
-    note.unlink(missing_ok=True)
-    try:
-        return run_cell(cell, folder, _trained(out), command, workers, announce)
-    except Interrupted:
-        raise
-    except Exception as error:  # hours of other cells must not hang on what one of them ran into
-        kind = "" if isinstance(error, KinesightError) else f"{type(error).__name__}: "
-        reason = kind + " ".join(str(error).split())
-        write_atomic(note, f"{reason}\n\n{traceback.format_exc()}")
-        announce(f"{cell.name} failed: {reason}")
-        return None
+    return note.stat().st_mtime_ns if note.is_file() else 0
 
 
-def cell_key(cell: Cell) -> str:
-    """The same for cells that are the same experiment."""
-    return cell.folder.rpartition("-")[2]
-
-
-def run_cell(
-    cell: Cell,
-    folder: Path,
-    trained: Mapping[str, Path],
-    command: str = "",
-    workers: int = 0,
-    announce: Announce = print,
-) -> Results:
-    """Train what the cell needs and measure it; stages that `trained` has (key -> folder) are taken."""
-    run = create_run(folder, cell.recipe)
-    for stage in cell.recipe.stages:
-        source = trained.get(stage_key(cell.recipe, stage))
-        if source and source.parent != folder and not (folder / stage.name).exists():
-            run.take(stage.name, source)
-    with run.phase("collect"):
-        store = run_data(run, command=command)
-    train_run(run, store)
-    cases = recipe_cases(cell.recipe)
-    limit = step_limit(cell.recipe, cases[0].env)
-    announce(f"{cell.name}: {len(cases)} episodes")
-    with run.phase("evaluate"):
-        return run_row(run, cell.row, cases, results_folder(folder), workers or processes(), limit, command)
-
-
-def results_folder(folder: Path) -> Path:
-    return folder / "results"
-
-
-def stage_key(recipe: Recipe, stage: Stage) -> str:
-    """Equal for stages that are trained alike: same model, training, data, first weights and teacher."""
-    before = " ".join(stage_key(recipe, recipe.stage(n)) if n else "" for n in (stage.needs, stage.teacher))
-    learned = replace(
-        stage, name="", needs="", teacher="", model=sampled_as(stage.model, type(stage.model)())
-    )
-    text = f"{before} {to_json(learned)} {to_json(recipe.data)} {to_json(recipe.fine_intervals)}"
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _folders(ablations: Sequence[Ablation]) -> dict[str, str]:
+def _folders(ablations: Sequence[Ablation], out: Path) -> dict[str, Path]:
     """Key of a cell -> its folder, named by the first cell that has the key."""
-    folders: dict[str, str] = {}
+    folders: dict[str, Path] = {}
     for ablation in ablations:
         for cell in ablation.cells:
-            folders.setdefault(cell_key(cell), cell.folder)
+            folders.setdefault(cell_key(cell), out / "cells" / cell.folder)
     return folders
 
 
-def _finished(
-    ablations: Sequence[Ablation], folders: Mapping[str, str], out: Path
-) -> Iterator[tuple[str, Results]]:
-    """Folders of the cells that have their results."""
-    for folder in dict.fromkeys(folders[cell_key(cell)] for table in ablations for cell in table.cells):
-        results = results_folder(out / "cells" / folder)
-        if (results / "results.json").is_file():
-            yield folder, read_results(results)
-
-
-def _trained(out: Path) -> dict[str, Path]:
-    """Key of every stage that some cell has trained to its end -> the stage's folder."""
-    found: dict[str, Path] = {}
-    for file in sorted(out.glob("cells/*/recipe.json")):
-        run = open_run(file.parent)
-        for stage in run.recipe.stages:
-            checkpoints = run.stage_folder(stage.name) / "checkpoints"
-            if last_checkpoint(checkpoints) == checkpoint_path(checkpoints, stage.training.steps):
-                found.setdefault(stage_key(run.recipe, stage), run.stage_folder(stage.name))
-    return found
+def _finished(folders: Mapping[str, Path]) -> Iterator[tuple[str, Results]]:
+    """Keys of the cells that have their results."""
+    for key, folder in folders.items():
+        if is_finished(folder):
+            yield key, read_results(results_folder(folder))
 
 
 def _tables(
-    ablations: Sequence[Ablation], folders: Mapping[str, str], found: Mapping[str, Results], out: Path
+    ablations: Sequence[Ablation], folders: Mapping[str, Path], found: Mapping[str, Results]
 ) -> dict[str, ResultTable]:
     tables = {}
     for table in ablations:
-        keys = {cell.name: folders[cell_key(cell)] for cell in table.cells}
-        failed = {name: _failure(out / "cells" / key) for name, key in keys.items() if key not in found}
+        keys = {cell.name: cell_key(cell) for cell in table.cells}
+        failed = {name: _failure(folders[key]) for name, key in keys.items() if key not in found}
         spent = {
-            cell.name: _minutes(cell, out / "cells" / keys[cell.name])
+            cell.name: _minutes(cell, folders[keys[cell.name]])
             for cell in table.cells
             if keys[cell.name] in found
         }
@@ -231,10 +224,6 @@ def _minutes(cell: Cell, folder: Path) -> Minutes | None:
     seconds = Run(folder, cell.recipe).record().seconds
     training = sum(spent for phase, spent in seconds.items() if phase.startswith("train "))
     return Minutes(training / 60, seconds.get("evaluate", 0.0) / 60) if seconds else None
-
-
-def _write_page(out: Path, command: str, tables: Mapping[str, ResultTable]) -> None:
-    write_tables(out, "Ablations", _lead(command), list(tables.values()))
 
 
 def _lead(command: str) -> str:

@@ -44,6 +44,10 @@ class NotRecorded(DataError):
         self.key = key
 
 
+class InUse(KinesightError):
+    """A folder that another process is writing to; the message names it."""
+
+
 class MissingDependency(KinesightError):
     """A system library or an optional package is absent; the message says what to install."""
 
