@@ -8,9 +8,10 @@ from evaluation_samples import results
 from rich.console import Console
 
 from kinesight.cli.console import CONSOLE, show_results
-from kinesight.evaluation.compare import Comparison, compare, tabulate, to_group_table, to_json, to_table
-from kinesight.evaluation.results import Results
-from kinesight.evaluation.statistics import mcnemar
+from kinesight.evaluation.compare import Comparison, compare, tabulate, to_group_table, to_table
+from kinesight.evaluation.compare_record import to_json
+from kinesight.evaluation.results import Results, pooled
+from kinesight.evaluation.statistics import PairedCounts, Proportion, mcnemar
 from kinesight.types.errors import UsageError
 
 
@@ -41,6 +42,48 @@ def test_cameras_of_a_layout_are_swapped_together() -> None:
     assert repeated.paired is not None
     assert repeated.layout_p == pytest.approx(single.paired.mcnemar_p)
     assert repeated.paired.mcnemar_p < single.paired.mcnemar_p
+
+
+def test_trainings_are_paired_by_their_seed() -> None:
+    base = pooled({seed: results("base", solved) for seed, solved in enumerate((0.5, 0.5, 1.0))})
+    other = pooled({seed: results("other", solved) for seed, solved in enumerate((1.0, 0.5, 0.5))})
+    comparison = tabulate({"base": base, "other": other})
+    first, second = comparison.rows
+    assert (comparison.trainings, len(comparison.cases), comparison.layouts) == (3, 12, 12)
+    assert [rate.rate for rate in first.per_training.values()] == [0.5, 0.5, 1.0]
+    assert first.success == second.success == Proportion(24, 36)
+    assert second.differences == {0: 0.5, 1: 0.0, 2: -0.5}
+    assert second.paired == PairedCounts(18, 6, 6, 6)
+    assert second.paired is not None
+    assert second.paired.mcnemar_p == 1.0
+    record = to_json(comparison)
+    assert record["trainings"] == 3
+    assert record["rows"][1]["per_training"]["2"]["difference"] == -0.5
+    assert "difference" not in record["rows"][0]["per_training"]["2"]
+
+
+def test_a_layout_is_one_unit_over_all_trainings() -> None:
+    once = tabulate({"base": results("base", 0.5), "other": results("other", 1.0)}).rows[1]
+    same = {name: pooled(dict.fromkeys(range(3), results(name, s))) for name, s in (("a", 0.5), ("b", 1.0))}
+    thrice = tabulate(same).rows[1]
+    assert once.paired is not None
+    assert thrice.paired is not None
+    assert thrice.paired.mcnemar_p < once.paired.mcnemar_p  # a copy of what was measured is no evidence
+    assert thrice.p == thrice.layout_p == pytest.approx(once.paired.mcnemar_p)
+
+
+def test_rows_are_compared_over_the_trainings_that_both_have() -> None:
+    three = pooled({seed: results("base", 0.5) for seed in range(3)})
+    one = pooled({2: results("other", 1.0)})
+    none = pooled({7: results("apart", 1.0)})
+    base, other, apart = tabulate({"base": three, "other": one, "apart": none}).rows
+    assert (base.success.episodes, other.success.episodes) == (36, 12)
+    assert other.differences == {2: 0.5}
+    assert other.paired is not None
+    assert other.paired.pairs == 12
+    assert other.p == pytest.approx(2 * 0.5**6)
+    assert (apart.paired, apart.p, apart.holm_p) == (None, None, None)
+    assert other.holm_p == other.p  # there is one comparison
 
 
 def test_refusals_say_what_differs() -> None:

@@ -8,6 +8,7 @@ import pytest
 from evaluation_samples import chain, results
 from rich.console import Console
 
+from kinesight.evaluation.results import pooled
 from kinesight.evaluation.tables import Minutes, ResultTable, to_tables, write_tables
 from kinesight.types.decision import Event
 from kinesight.types.errors import UsageError
@@ -106,6 +107,45 @@ def test_failures_costs_and_corrected_p_stand_in_record_page_and_terminal(tmp_pa
     assert lines["third*"].split()[-2:] == [".008", ".016"]
     assert ("failed" in lines["broken"], "not run" in lines["later"]) == (True, True)
     assert "broken failed: ValueError: <bad> [shape]" in shown
+
+
+def test_trainings_stand_beside_what_they_are_pooled_to(tmp_path):
+    rates = {"base": (0.5, 1.0, 1.0), "half": (0.5, 0.5)}
+    rows = {
+        name: pooled({seed: results(solved=solved) for seed, solved in enumerate(found)})
+        for name, found in rates.items()
+    }
+    failed = {"half": "seed 2: ValueError: <bad>", "broken": "seed 0: no disk"}
+    table = ResultTable(
+        "parts", "Parts", "", {**rows, "broken": None, "later": None}, failed, seeds=(0, 1, 2)
+    )
+    page = write_tables(tmp_path, "Ablations", "", [table]).read_text()
+    record = json.loads((tmp_path / "tables.json").read_text())["parts"]
+    by_training = {
+        "base": "50.0 / 100.0 / 100.0, SD 28.9",
+        "half": "50.0 / 50.0 / –, SD 0.0, difference +0.0 / −50.0 / –, 2 of 3 seeds",
+    }
+    assert (record["training_seeds"], record["by_training"]) == ([0, 1, 2], by_training)
+    assert (record["not_run"], record["failed"]) == (["later"], failed)
+    base, half = record["rows"]
+    assert (base["episodes"], half["episodes"], half["difference"]) == (36, 24, -0.25)
+    told = "12 cases a row, after the training with each of the seeds 0, 1, 2"
+    for text in (
+        *by_training.values(),
+        told,
+        "cameras and trainings of a layout",
+        "seed 2: ValueError: &lt;bad&gt;",
+    ):
+        assert text in page, text
+    (drawn,) = to_tables([table])
+    console = Console(width=110)
+    with console.capture() as capture:
+        console.print(drawn)
+    shown = " ".join(capture.get().split())
+    assert "12 paired cases of 2 tasks after 3 trainings" in shown
+    assert f"half by training: {by_training['half']}" in shown
+    assert "half failed: seed 2: ValueError: <bad>" in shown
+    assert drawn.row_count == 4  # what failed in part stands there once
 
 
 def test_a_table_with_one_measured_row_tells_its_groups(tmp_path):

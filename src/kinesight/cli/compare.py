@@ -27,7 +27,7 @@ def compare(
     from kinesight.cli.console import show_comparison, tell_errors
     from kinesight.envs import catalogue as envs
     from kinesight.evaluation.compare import compare as compare_results
-    from kinesight.evaluation.compare import to_json
+    from kinesight.evaluation.compare_record import to_json
     from kinesight.evaluation.results import read_results
     from kinesight.types.files import write_atomic
 

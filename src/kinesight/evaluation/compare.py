@@ -2,18 +2,19 @@
 
 Only what was measured alike is compared: another protocol or other cases are refused by name, unless the
 caller asks for the cases that all results have. Where the tasks are of several difficulty groups, every group
-is compared on its own too.
+is compared on its own too. Where trainings of several seeds are pooled, a case after one of them is paired
+with the same case after the training of the same seed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TypeVar
 
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from kinesight.evaluation.results import Results
+from kinesight.evaluation.results import Results, Trial
 from kinesight.evaluation.statistics import (
     PairedCounts,
     Proportion,
@@ -25,6 +26,8 @@ from kinesight.evaluation.statistics import (
 )
 from kinesight.types.case import Case
 from kinesight.types.errors import UsageError
+
+Part = TypeVar("Part", str, int)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,14 @@ class Row:
     paired: PairedCounts | None = None
     """This agent first, the first row's agent second: a positive difference is a gain over the first row."""
     layout_p: float | None = None
-    """p when the cameras of one layout are swapped together; None where every layout has one case."""
+    """p when all that was run on one layout, by camera and training, is swapped together; None where that is
+    one episode."""
     holm_p: float | None = None
     """p corrected for the number of rows that are compared with the first; None within a group."""
+    per_training: Mapping[int, Proportion] = field(default_factory=dict)
+    """By training seed, where several are pooled."""
+    differences: Mapping[int, float] = field(default_factory=dict)
+    """Difference to the first row by training seed, of those that both rows have."""
 
     @property
     def p(self) -> float | None:
@@ -59,6 +67,8 @@ class Comparison:
     rows: tuple[Row, ...]
     groups: Mapping[str, "Comparison"] = field(default_factory=dict)
     """Difficulty group -> the same rows on its cases; empty where the tasks are of one group."""
+    trainings: int = 1
+    """Seeds that agents were trained with."""
 
     @property
     def layouts(self) -> int:
@@ -95,41 +105,47 @@ def compare(
         results = [_restricted(label, result, tasks, common=common) for label, result in pairs]
     for label, other in zip(labels[1:], results[1:], strict=True):
         _check_alike(labels[0], results[0], label, other, common=common)
-    shared = set.intersection(*(set(result.cases) for result in results))
-    cases = tuple(case for case in results[0].cases if case in shared)
-    if not cases:
+    shared = set.intersection(*(set(result.trials) for result in results))
+    trials = tuple(trial for trial in results[0].trials if trial in shared)
+    if not trials:
         raise UsageError(f"no case is common to {', '.join(labels)}")
-    return _corrected(_side_by_side(labels, results, cases))
+    return _corrected(_side_by_side(labels, results, trials))
 
 
 def tabulate(rows: Mapping[str, Results]) -> Comparison:
-    """The same for named rows of a table, of which there may be one only."""
-    if len(rows) > 1:
-        return compare(list(rows.values()), list(rows))
-    ((name, only),) = rows.items()
-    return _side_by_side([name], [only], only.cases)
+    """The same for named rows of a table, of which there may be one only.
+
+    Rows may lack trainings that others have: each is compared with the first over those that both have.
+    """
+    (first, main), *others = rows.items()
+    for name, results in others:
+        _check_alike(first, main, name, results, common=False)
+    trials = dict.fromkeys(trial for results in rows.values() for trial in results.trials)
+    return _corrected(_side_by_side(list(rows), list(rows.values()), list(trials)))
 
 
-def _side_by_side(labels: Sequence[str], results: Sequence[Results], cases: Sequence[Case]) -> Comparison:
-    """Rows on cases that all of the results have, and on those of each difficulty group."""
-    outcomes = [_outcomes(result, cases) for result in results]
+def _side_by_side(labels: Sequence[str], results: Sequence[Results], trials: Sequence[Trial]) -> Comparison:
+    """Rows on those of the trials that they have, and on those of each difficulty group."""
+    outcomes = [_outcomes(result, trials) for result in results]
+    repeated = len({layout(case) for _, case in trials}) < len(trials)
     rows = tuple(
-        _row(label, result, own, outcomes[0] if index else None, cases)
+        _row(label, result, own, outcomes[0] if index else {}, repeated=repeated)
         for index, (label, result, own) in enumerate(zip(labels, results, outcomes, strict=True))
     )
-    found = Comparison(results[0].protocol, tuple(cases), rows)
+    cases = tuple(dict.fromkeys(case for _, case in trials))
+    trainings = len({training for training, _ in trials})
+    found = Comparison(results[0].protocol, cases, rows, trainings=trainings)
     groups = {
-        group: _side_by_side(labels, results, [case for case in cases if case.task in members])
+        group: _side_by_side(labels, results, [trial for trial in trials if trial[1].task in members])
         for group, members in groups_of(found.tasks).items()
     }
     return replace(found, groups=groups)
 
 
 def _corrected(comparison: Comparison) -> Comparison:
-    first, *others = comparison.rows
-    corrected = holm([row.p for row in others if row.p is not None])
-    rows = (replace(row, holm_p=p) for row, p in zip(others, corrected, strict=True))
-    return replace(comparison, rows=(first, *rows))
+    corrected = iter(holm([row.p for row in comparison.rows if row.p is not None]))
+    rows = tuple(row if row.p is None else replace(row, holm_p=next(corrected)) for row in comparison.rows)
+    return replace(comparison, rows=rows)
 
 
 def _restricted(name: str, results: Results, tasks: Sequence[str], *, common: bool) -> Results:
@@ -175,75 +191,39 @@ def _describe(name: str, cases: Sequence[Case]) -> str:
     return f"{len(cases)} only in {name} ({shown}{', …' if len(cases) > 3 else ''})"
 
 
-def _outcomes(results: Results, cases: Sequence[Case]) -> list[bool]:
-    by_case = {episode.case: episode.success for episode in results.episodes}
-    return [by_case[case] for case in cases]
+def _outcomes(results: Results, trials: Sequence[Trial]) -> dict[Trial, bool]:
+    """Success in those of the trials that the results have, in the order of the trials."""
+    found = dict(zip(results.trials, (episode.success for episode in results.episodes), strict=True))
+    return {trial: found[trial] for trial in trials if trial in found}
 
 
 def _row(
-    name: str, results: Results, own: Sequence[bool], first: Sequence[bool] | None, cases: Sequence[Case]
+    name: str, results: Results, own: Mapping[Trial, bool], first: Mapping[Trial, bool], *, repeated: bool
 ) -> Row:
-    outcomes: dict[str, list[bool]] = {}
-    for case, success in zip(cases, own, strict=True):
-        outcomes.setdefault(case.task, []).append(success)
-    per_task = {task: proportion(found) for task, found in outcomes.items()}
-    row = Row(name, results.privileged, proportion(own), per_task)
-    if first is None:
+    """Compared with the first row on the trials that both have; `repeated` says that layouts are."""
+    per_task = _rates(own, lambda trial: trial[1].task)
+    per_training = _rates(own, lambda trial: trial[0]) if results.trainings else {}
+    row = Row(name, results.privileged, proportion(own.values()), per_task, per_training=per_training)
+    shared = [trial for trial in own if trial in first]
+    if not shared:
         return row
-    layouts = [layout(case) for case in cases]
-    repeated = len(set(layouts)) < len(layouts)
-    by_layout = permutation_p(own, first, layouts) if repeated else None
-    return replace(row, paired=paired_counts(own, first), layout_p=by_layout)
+    mine, theirs = [own[trial] for trial in shared], [first[trial] for trial in shared]
+    layouts = [layout(case) for _, case in shared]
+    its = _rates({trial: first[trial] for trial in shared}, lambda trial: trial[0])
+    return replace(
+        row,
+        paired=paired_counts(mine, theirs),
+        layout_p=permutation_p(mine, theirs, layouts) if repeated else None,
+        differences={seed: per_training[seed].rate - its[seed].rate for seed in its if seed in per_training},
+    )
 
 
-def to_json(comparison: Comparison) -> dict[str, Any]:
-    """Plain values; `difference` and `difference_95` are fractions, this row minus the first."""
-    return {
-        "protocol": comparison.protocol,
-        "tasks": list(comparison.tasks),
-        "cases": len(comparison.cases),
-        "layouts": comparison.layouts,
-        "difference_interval": "Tango score, 95 %",
-        "rows": row_records(comparison),
-    }
-
-
-def row_records(comparison: Comparison) -> list[dict[str, Any]]:
-    """Every row as plain values: over all cases, by task and by difficulty group."""
-    records = []
-    for index, row in enumerate(comparison.rows):
-        groups = {name: _figures(group.rows[index]) for name, group in comparison.groups.items()}
-        tasks = {name: _tally(success) for name, success in row.per_task.items()}
-        about = {"agent": row.name, "privileged": list(row.privileged)}
-        records.append(about | _figures(row) | {"per_task": tasks, "per_group": groups})
-    return records
-
-
-def _tally(success: Proportion) -> dict[str, Any]:
-    interval = success.wilson_95
-    return {
-        "episodes": success.episodes,
-        "successes": success.successes,
-        "success_rate": success.rate,
-        "wilson_95": [interval.low, interval.high],
-    }
-
-
-def _figures(row: Row) -> dict[str, Any]:
-    record = _tally(row.success)
-    if row.paired is not None:
-        between = row.paired.difference_95
-        record |= {
-            "difference": row.paired.difference,
-            "difference_95": [between.low, between.high],
-            "mcnemar_p": row.paired.mcnemar_p,
-            "layout_p": row.layout_p,
-            "only_this": row.paired.only_first,
-            "only_first": row.paired.only_second,
-        }
-    if row.holm_p is not None:
-        record["holm_p"] = row.holm_p
-    return record
+def _rates(outcomes: Mapping[Trial, bool], part: Callable[[Trial], Part]) -> dict[Part, Proportion]:
+    """Success by a part of the trials."""
+    found: dict[Part, list[bool]] = {}
+    for trial, success in outcomes.items():
+        found.setdefault(part(trial), []).append(success)
+    return {key: proportion(successes) for key, successes in found.items()}
 
 
 def points(difference: float) -> str:
@@ -260,12 +240,14 @@ def to_table(comparison: Comparison, *, corrected: bool = False) -> Table:
 
     `corrected` shows Holm's p in the place of the discordant cases.
     """
-    test = "cameras of a layout are swapped together" if comparison.by_layout else "McNemar's test"
+    together = "cameras" if comparison.trainings == 1 else "cameras and trainings"
+    test = f"{together} of a layout are swapped together" if comparison.by_layout else "McNemar's test"
     note = f"difference to {comparison.rows[0].name} in points; p: {test}"
     if privileged := sorted({name for row in comparison.rows for name in row.privileged}):
         note += f"; * privileged: {', '.join(privileged)}"
     tasks = len(comparison.tasks)
     about = f"{len(comparison.cases)} paired cases of {tasks} task{'s' if tasks > 1 else ''}"
+    about += f" after {comparison.trainings} trainings" if comparison.trainings > 1 else ""
     table = Table(
         title=escape(f"{about}, {comparison.protocol}"),
         caption=escape(note),

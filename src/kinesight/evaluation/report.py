@@ -20,7 +20,8 @@ from markupsafe import Markup
 
 from kinesight.evaluation import charts, page
 from kinesight.evaluation.charts import Curve
-from kinesight.evaluation.compare import row_records, tabulate
+from kinesight.evaluation.compare import tabulate
+from kinesight.evaluation.compare_record import row_records
 from kinesight.evaluation.errors import error_rows
 from kinesight.evaluation.matrix import matrix_of
 from kinesight.evaluation.results import Results, read_results, write_results

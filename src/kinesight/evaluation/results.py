@@ -6,7 +6,7 @@ The summary is computed, never given: a file whose summary does not follow from 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from kinesight.evaluation.chains import Chains, chains_of
 from kinesight.evaluation.errors import ended_by_error
@@ -20,6 +20,10 @@ from kinesight.types.serial import from_jsonable, parse_json, to_json
 
 SCHEMA = 1
 FILE_NAME = "results.json"
+
+
+Trial: TypeAlias = tuple[int, Case]
+"""What an outcome belongs to: the training seed of the agent and the case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +42,21 @@ class Results:
     """Of the software, with "commit" and "date"; see `kinesight.evaluation.provenance`."""
     hardware: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
+    trainings: tuple[int, ...] = ()
+    """Training seed behind each episode, where several are pooled (see `pooled`); empty for one training."""
 
     def __post_init__(self) -> None:
         if not self.episodes:
             raise DataError(f"results of {self.agent!r} hold no episode")
-        seen: set[Case] = set()
-        for case in self.cases:
-            if case in seen:
-                raise DataError(f"results of {self.agent!r} hold one case twice: {case}")
-            seen.add(case)
+        seen: set[Trial] = set()
+        for trial in self.trials:
+            if trial in seen:
+                raise DataError(f"results of {self.agent!r} hold one case twice: {trial[1]}")
+            seen.add(trial)
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        return tuple(zip(self.trainings or (0,) * len(self.episodes), self.cases, strict=True))
 
     @property
     def cases(self) -> tuple[Case, ...]:
@@ -72,6 +82,18 @@ class Results:
     def of_tasks(self, tasks: Sequence[str]) -> Proportion:
         """Success over several tasks together."""
         return proportion(episode.success for episode in self.episodes if episode.case.task in tasks)
+
+
+def pooled(found: Mapping[int, Results]) -> Results:
+    """Trainings that differ in their seed alone, as one: the same cases after every one of them."""
+    if not found:
+        raise ValueError("no training to pool")
+    first = next(iter(found.values()))
+    return replace(
+        first,
+        episodes=tuple(episode for results in found.values() for episode in results.episodes),
+        trainings=tuple(seed for seed, results in found.items() for _ in results.episodes),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +181,7 @@ class Document:
     episodes: tuple[EpisodeRecord, ...]
     summary: Summary
     rows: tuple[Mapping[str, Any], ...] = ()
-    """The agent and its control rows, paired (`compare.row_records`), as they were when the page was written;
+    """The agent and its control rows, paired (`compare_record`), as they were when the page was written;
     what the controls did case by case is in their own files."""
 
 
@@ -244,6 +266,7 @@ def write_results(path: Path, results: Results, rows: Sequence[Mapping[str, Any]
 
     `rows` is the comparison with other agents on the same cases, which the reader passes over.
     """
+    assert not results.trainings, "every training has a file of its own"
     file = _file(path)
     document = Document(
         schema=SCHEMA,

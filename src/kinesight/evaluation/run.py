@@ -49,8 +49,8 @@ def run_evaluation(
 ) -> Results:
     """Run the cases, or those that an interrupted run left; `write_report` then writes results and page.
 
-    The protocol is the cases' start if none is given; a subset of a protocol should be given its name. A folder
-    that another process evaluates into is refused.
+    The protocol is the cases' start if none is given; a subset of a protocol should be given its name.
+    A folder that another process evaluates into is refused.
     """
     if not cases:
         raise UsageError("an evaluation needs one case at least")

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import stdev
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -14,7 +15,8 @@ from rich.table import Table
 
 from kinesight.evaluation import charts, page
 from kinesight.evaluation.chains import chain_table
-from kinesight.evaluation.compare import rate_text, tabulate, to_json, to_table
+from kinesight.evaluation.compare import Row, points, rate_text, tabulate, to_table
+from kinesight.evaluation.compare_record import to_json
 from kinesight.evaluation.errors import account
 from kinesight.evaluation.matrix import matrix_of
 from kinesight.evaluation.results import Results, summarize_chains
@@ -43,9 +45,11 @@ class ResultTable:
     rows: Mapping[str, Results | None]
     """None marks a row that was not run, or failed."""
     failed: Mapping[str, str] = field(default_factory=dict)
-    """Row -> why it has no results."""
+    """Row -> why it has no results, or not those of every training seed."""
     minutes: Mapping[str, Minutes] = field(default_factory=dict)
     """Of the rows where it is known."""
+    seeds: tuple[int, ...] = (0,)
+    """Training seeds that every row is to have; with several, rows are `pooled` over those that they have."""
 
     @property
     def measured(self) -> dict[str, Results]:
@@ -61,6 +65,13 @@ class ResultTable:
         """What is to be said of every row with episodes that ended by an error."""
         told = {name: account(found.episodes) for name, found in self.measured.items()}
         return tuple(f"{name}: {text}" for name, text in told.items() if text)
+
+    @property
+    def by_training(self) -> dict[str, str]:
+        """Of every measured row its rate after each training; empty where there is that of seed 0 alone."""
+        if self.seeds == (0,) or not self.measured:
+            return {}
+        return {row.name: _rates(row, self.seeds) for row in tabulate(self.measured).rows}
 
 
 def write_tables(out: Path, heading: str, lead: str, tables: Sequence[ResultTable]) -> Path:
@@ -99,10 +110,28 @@ def record_of(table: ResultTable) -> dict[str, Any]:
         record["minutes"] = to_jsonable(table.minutes)
     if table.errors:
         record["errors"] = list(table.errors)
+    if table.seeds != (0,):
+        record["training_seeds"] = list(table.seeds)
+        record["by_training"] = table.by_training
     chains = {name: summarize_chains(results.chains) for name, results in rows.items()}
     if any(chains.values()):
         record["chains"] = to_jsonable(chains)
     return record
+
+
+def _rates(row: Row, seeds: Sequence[int]) -> str:
+    """Per cent and points to the first row after the training of each seed, and how the rates scatter."""
+    found = [row.per_training[seed].rate for seed in seeds if seed in row.per_training]
+    rates = (f"{100 * row.per_training[s].rate:.1f}" if s in row.per_training else "–" for s in seeds)
+    told = [" / ".join(rates)]
+    if len(found) > 1:
+        told.append(f"SD {100 * stdev(found):.1f}")
+    if row.differences:
+        apart = (points(row.differences[s]) if s in row.differences else "–" for s in seeds)
+        told.append(f"difference {' / '.join(apart)}")
+    if len(found) < len(seeds):
+        told.append(f"{len(found)} of {len(seeds)} seeds")
+    return ", ".join(told)
 
 
 def _shown(table: ResultTable) -> dict[str, Any]:
@@ -121,6 +150,8 @@ def _shown(table: ResultTable) -> dict[str, Any]:
         "missing": table.missing,
         "minutes": table.minutes,
         "errors": table.errors,
+        "seeds": table.seeds,
+        "by_training": table.by_training,
     }
 
 
@@ -147,7 +178,7 @@ def to_tables(tables: Sequence[ResultTable]) -> list[Table]:
     shown = []
     for table in tables:
         drawn = _drawn(table)
-        for name in table.failed:
+        for name in (name for name in table.failed if name not in table.measured):
             drawn.add_row(escape(name), "failed")
         for name in table.missing:
             drawn.add_row(escape(name), "not run")
@@ -170,6 +201,8 @@ def _drawn(table: ResultTable) -> Table:
         drawn.add_column("success %", justify="right")
         for name, results in rows.items():
             drawn.add_row(escape(name), rate_text(results.success))
+    trainings = [escape(f"{name} by training: {rates}") for name, rates in table.by_training.items()]
     reasons = [escape(f"{name} failed: {reason}") for name, reason in table.failed.items()]
-    drawn.caption = "\n".join([*([str(drawn.caption)] if drawn.caption else []), *reasons]) or None
+    known = [str(drawn.caption)] if drawn.caption else []
+    drawn.caption = "\n".join([*known, *trainings, *reasons]) or None
     return drawn

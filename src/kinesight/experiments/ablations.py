@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kinesight.evaluation.provenance import hardware, versions
-from kinesight.evaluation.results import Results, read_results
-from kinesight.evaluation.tables import Minutes, ResultTable, write_tables
+from kinesight.evaluation.results import Results, pooled, read_results
+from kinesight.evaluation.tables import RECORD, Minutes, ResultTable, write_tables
 from kinesight.experiments.cells import (
     Cell,
     StageInUse,
@@ -29,6 +29,7 @@ from kinesight.experiments.cells import (
     is_finished,
     results_folder,
     run_cell,
+    with_training_seed,
 )
 from kinesight.experiments.evaluation import Announce
 from kinesight.experiments.runs import Run
@@ -36,12 +37,16 @@ from kinesight.training.loop import Interrupted
 from kinesight.types.errors import KinesightError, UsageError, lookup
 from kinesight.types.files import write_atomic
 from kinesight.types.locks import lock_if_free, waited_for
-from kinesight.types.serial import to_json
+from kinesight.types.serial import parse_json, to_json
 
 ERROR = "error.txt"
 """In a cell's folder: one line that says why it failed, and the traceback."""
 PAUSE_S = 10.0
 """Between two looks at what other processes are at."""
+
+
+class CellsFailed(KinesightError):
+    """Some cells have no results; the message names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +74,18 @@ def run_ablations(
     command: str = "",
     workers: int = 0,
     announce: Announce = print,
+    seeds: Sequence[int] = (0,),
 ) -> dict[str, ResultTable]:
     """Run the cells of the chosen tables (default: all) that are not finished; the page shows every table.
+
+    Every cell is trained and measured with each of the training seeds, the first seed of all cells first.
 
     A cell that fails, for whatever reason, is announced and marked so, and does not end the others; only an
     interruption does. What another process is at is left to it and waited for at the end, then taken from it,
     or gone on with if the process has died.
     """
-    by_name = {ablation.name: ablation for ablation in ablations}
-    wanted = [lookup("table", name, by_name) for name in chosen] or list(ablations)
-    work = _Work(tuple(ablations), out, command, workers, announce)
-    pending, told = work.tasks(wanted), ""
+    pending, told = _tasks(ablations, out, chosen, seeds), ""
+    work = _Work(tuple(ablations), out, command, workers, announce, tuple(seeds))
     while pending:
         left = [task for task in pending if not work.settle(task)]
         if len(left) == len(pending):
@@ -90,6 +96,14 @@ def run_ablations(
             time.sleep(PAUSE_S)
         pending = left
     return work.write_page()
+
+
+def failed_cells(
+    ablations: Sequence[Ablation], out: Path, chosen: Sequence[str] = (), seeds: Sequence[int] = (0,)
+) -> tuple[str, ...]:
+    """Table and name of the cells of the chosen tables that failed when they were last tried."""
+    tasks = _tasks(ablations, out, chosen, seeds)
+    return tuple(task.title for task in tasks if task.failed_ns and not is_finished(task.folder))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +117,23 @@ class _Task:
     """When it had failed before this call, 0 for never."""
 
 
+def _tasks(
+    ablations: Sequence[Ablation], out: Path, chosen: Sequence[str], seeds: Sequence[int]
+) -> list[_Task]:
+    """Cells of the chosen tables (none: all) with every training seed, each once."""
+    by_name = {ablation.name: ablation for ablation in ablations}
+    wanted = [lookup("table", name, by_name) for name in chosen] or list(ablations)
+    folders = _folders(ablations, out, seeds)
+    tasks: dict[Path, _Task] = {}
+    for seed in seeds:
+        for ablation in wanted:
+            for cell in (with_training_seed(cell, seed) for cell in ablation.cells):
+                folder = folders[cell_key(cell)]
+                task = _Task(f"{ablation.name}, {cell.name}", cell, folder, _failed_ns(folder))
+                tasks.setdefault(folder, task)
+    return list(tasks.values())
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
     """One call's share of the cells."""
@@ -112,17 +143,7 @@ class _Work:
     command: str
     workers: int
     announce: Announce
-
-    def tasks(self, wanted: Sequence[Ablation]) -> list[_Task]:
-        """Cells of these tables, each once."""
-        folders = _folders(self.ablations, self.out)
-        tasks: dict[Path, _Task] = {}
-        for ablation in wanted:
-            for cell in ablation.cells:
-                folder = folders[cell_key(cell)]
-                task = _Task(f"{ablation.name}, {cell.name}", cell, folder, _failed_ns(folder))
-                tasks.setdefault(folder, task)
-        return list(tasks.values())
+    seeds: tuple[int, ...]
 
     def settle(self, task: _Task) -> bool:
         """Measure the cell if nobody has; False where that is up to another process for now."""
@@ -158,8 +179,10 @@ class _Work:
     def write_page(self) -> dict[str, ResultTable]:
         """Every table as far as any process has come; one process at a time reads cells and writes."""
         with waited_for(self.out / "locks" / "page", "page of tables"):
-            folders = _folders(self.ablations, self.out)
-            tables = _tables(self.ablations, folders, dict(_finished(folders)))
+            seeds = tuple(sorted({*self.seeds, *_shown_seeds(self.out)}))
+            folders = _folders(self.ablations, self.out, seeds)
+            found = dict(_finished(folders))
+            tables = {table.name: _table(table, folders, found, seeds) for table in self.ablations}
             write_tables(self.out, "Ablations", _lead(self.command), list(tables.values()))
         return tables
 
@@ -174,12 +197,20 @@ def _failed_ns(folder: Path) -> int:
     return note.stat().st_mtime_ns if note.is_file() else 0
 
 
-def _folders(ablations: Sequence[Ablation], out: Path) -> dict[str, Path]:
-    """Key of a cell -> its folder, named by the first cell that has the key."""
+def _shown_seeds(out: Path) -> tuple[int, ...]:
+    """Training seeds that the page has shown so far: another call may have asked for other ones."""
+    file = out / RECORD
+    record = parse_json(file.read_text(), str(file)) if file.is_file() else {}
+    return tuple({seed for table in record.values() for seed in table.get("training_seeds", [0])})
+
+
+def _folders(ablations: Sequence[Ablation], out: Path, seeds: Sequence[int]) -> dict[str, Path]:
+    """Key of a cell with a training seed -> its folder, named by the first cell that has the key."""
     folders: dict[str, Path] = {}
-    for ablation in ablations:
-        for cell in ablation.cells:
-            folders.setdefault(cell_key(cell), out / "cells" / cell.folder)
+    for seed in seeds:
+        for ablation in ablations:
+            for cell in (with_training_seed(cell, seed) for cell in ablation.cells):
+                folders.setdefault(cell_key(cell), out / "cells" / cell.folder)
     return folders
 
 
@@ -190,27 +221,28 @@ def _finished(folders: Mapping[str, Path]) -> Iterator[tuple[str, Results]]:
             yield key, read_results(results_folder(folder))
 
 
-def _tables(
-    ablations: Sequence[Ablation], folders: Mapping[str, Path], found: Mapping[str, Results]
-) -> dict[str, ResultTable]:
-    tables = {}
-    for table in ablations:
-        keys = {cell.name: cell_key(cell) for cell in table.cells}
-        failed = {name: _failure(folders[key]) for name, key in keys.items() if key not in found}
-        spent = {
-            cell.name: _minutes(cell, folders[keys[cell.name]])
-            for cell in table.cells
-            if keys[cell.name] in found
-        }
-        tables[table.name] = ResultTable(
-            table.name,
-            table.title,
-            table.note,
-            {name: found.get(key) for name, key in keys.items()},
-            {name: reason for name, reason in failed.items() if reason},
-            {name: minutes for name, minutes in spent.items() if minutes},
-        )
-    return tables
+def _table(
+    table: Ablation, folders: Mapping[str, Path], found: Mapping[str, Results], seeds: Sequence[int]
+) -> ResultTable:
+    """As far as its cells have come; a row is pooled over the training seeds that it has."""
+    rows: dict[str, Results | None] = {}
+    failed, minutes = {}, {}
+    for cell in table.cells:
+        seeded = {seed: with_training_seed(cell, seed) for seed in seeds}
+        keys = {seed: cell_key(own) for seed, own in seeded.items()}
+        there = {seed: found[key] for seed, key in keys.items() if key in found}
+        alone = tuple(seeds) == (0,)
+        rows[cell.name] = (there[0] if alone else pooled(there)) if there else None
+        reasons = {seed: _failure(folders[key]) for seed, key in keys.items() if seed not in there}
+        told = [text if alone else f"seed {seed}: {text}" for seed, text in reasons.items() if text]
+        if told:
+            failed[cell.name] = "; ".join(told)
+        spent = [_minutes(seeded[seed], folders[keys[seed]]) for seed in there]
+        if known := [cost for cost in spent if cost is not None]:
+            minutes[cell.name] = Minutes(
+                sum(cost.training for cost in known), sum(cost.evaluation for cost in known)
+            )
+    return ResultTable(table.name, table.title, table.note, rows, failed, minutes, tuple(seeds))
 
 
 def _failure(folder: Path) -> str:

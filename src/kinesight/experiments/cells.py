@@ -46,6 +46,20 @@ class Cell:
         return f"{re.sub(r'[^a-z0-9]+', '-', self.name.lower()).strip('-')}-{digest}"
 
 
+def with_training_seed(cell: Cell, seed: int) -> Cell:
+    """The cell with other first weights, batches and noise in its training; with 0 it is the cell itself.
+
+    Stages keep what their own seeds differ by.
+    """
+    if seed == 0:
+        return cell
+    stages = tuple(
+        replace(stage, training=replace(stage.training, seed=stage.training.seed + seed))
+        for stage in cell.recipe.stages
+    )
+    return replace(cell, name=f"{cell.name}, seed {seed}", recipe=replace(cell.recipe, stages=stages))
+
+
 def cell_key(cell: Cell) -> str:
     """The same for cells that are the same experiment."""
     return cell.folder.rpartition("-")[2]
