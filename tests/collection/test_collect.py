@@ -111,6 +111,24 @@ def test_a_killed_collection_is_completed_to_the_same_files(whole, tmp_path, wor
     assert contents(run(folder).path) == contents(whole.path)
 
 
+def test_a_collection_that_another_process_makes_is_waited_for(whole, tmp_path):
+    def for_its_actions_only(case, limit):
+        assert limit == 1, f"recorded {case}, which another process was to record"
+        return point_mass.make_environment(case, limit)
+
+    folder = tmp_path / "d"
+    script = Path(__file__).with_name("collect_slowly.py")
+    known = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    settings = {**os.environ, "PYTHONPATH": known}
+    command = [sys.executable, str(script), str(folder), "1"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=settings) as process:
+        while not (folder / "dataset.json").exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        assert contents(run(folder, make_environment=for_its_actions_only).path) == contents(whole.path)
+    assert process.returncode == 0
+
+
 def test_a_complete_collection_is_left_alone(whole):
     before = {p: p.stat().st_mtime_ns for p in whole.path.rglob("*")}
     run(whole.path)

@@ -1,9 +1,12 @@
 """Derived keys behave like stored ones; an interrupted derivation goes on where it stopped."""
 
+from contextlib import contextmanager
+
 import data_samples
 import numpy as np
 import pytest
 
+from kinesight.data import derived
 from kinesight.data.derived import derive
 from kinesight.data.episodes import DatasetInfo, EpisodeStore
 from kinesight.types.errors import DataError
@@ -45,6 +48,18 @@ def test_resuming_gives_the_same_files_and_keeps_the_finished_ones(fresh):
     for index in range(4):
         a, b = (EpisodeStore(fresh.path, (f.name,)).window(index, 0, 9, ("double",)) for f in (whole, part))
         np.testing.assert_array_equal(a["double"], b["double"])
+
+
+def test_what_another_process_derives_meanwhile_is_not_derived_again(fresh, monkeypatch):
+    @contextmanager
+    def waits(file, what):
+        monkeypatch.undo()
+        derive(fresh, "part", data_samples.Fails(99), parameters={"n": 1})
+        yield
+
+    monkeypatch.setattr(derived, "waited_for", waits)
+    folder = derive(fresh, "part", data_samples.Fails(0), parameters={"n": 1})
+    assert len(list(folder.glob("*.safetensors"))) == 4
 
 
 def test_whatever_decides_the_content_has_its_own_folder(fresh):
