@@ -58,7 +58,7 @@ class CollectionConfig:
     starts: tuple[str, ...] = STARTS
     """Dealt to the seeds of a task in turn."""
     split: str = "train"
-    """What the cases are drawn from, by the environment's name for it."""
+    """From what the cases are drawn, of the splits that the environment has."""
     noise_std: float = 0.0
     """Of the noise on the executed actions; the recorded ones stay the expert's."""
     first_seed: int = 1000
@@ -71,8 +71,6 @@ class CollectionConfig:
     only_successes: bool = True
     fps: float = 80.0
     """Steps in a second of simulated time; 80 is Meta-World's."""
-    split: str = "train"
-    """From what the cases are drawn, of the splits that the environment has."""
 
     def __post_init__(self) -> None:
         if not self.tasks or len(set(self.tasks)) < len(self.tasks):
