@@ -23,7 +23,8 @@ from kinesight.types.observation import Observation
 from kinesight.types.windows import WindowSpec
 
 CAMERA = "{camera}"
-MEMORY_LIMIT_BYTES = 8 << 30
+HOST_MEMORY_BYTES = 8 << 30
+"""Data up to this size are kept in the computer's memory."""
 
 Seed = tuple[int, ...]
 
@@ -64,12 +65,13 @@ def open_windows(
     spec: WindowSpec,
     cameras: Sequence[str] = (),
     device: torch.device | str = "cpu",
-    memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
+    memory_limit_bytes: int | None = None,
     task_weights: Mapping[str, float] | None = None,
     episodes: int = 0,
 ) -> WindowSource:
     """The keys that `spec` uses are loaded onto the device if they fit, else read from the files.
 
+    They fit into `memory_limit_bytes`, by default `HOST_MEMORY_BYTES`, or half of what is free on a GPU.
     `task_weights` gives each task's share of the examples; without it every start frame is as likely.
     `episodes` takes only so many of each task, the first ones; 0 takes all.
     """
@@ -80,8 +82,8 @@ def open_windows(
     catalog = make_catalog(stores, tuple(dict.fromkeys(key for keys in named.values() for key in keys)))
     for keys in named.values():
         _check_alike(catalog, keys)
-    fits = catalog.total_bytes <= memory_limit_bytes
     device = torch.device(device)
+    fits = catalog.total_bytes <= (_room(device) if memory_limit_bytes is None else memory_limit_bytes)
     return WindowSource(
         spec=spec,
         table=make_table(catalog, len(cameras), task_weights, episodes),
@@ -93,6 +95,13 @@ def open_windows(
         },
         device=device,
     )
+
+
+def _room(device: torch.device) -> int:
+    if device.type != "cuda":
+        return HOST_MEMORY_BYTES
+    free, _ = torch.cuda.mem_get_info(device)
+    return free // 2
 
 
 def _keys_of(key: str, cameras: Sequence[str]) -> tuple[str, ...]:
