@@ -135,6 +135,13 @@ def test_stages_are_alike_only_if_everything_that_they_learn_from_is(base):
     assert stage_key(fine_tuned, stage) != stage_key(fine_tuned, replace(stage, needs=""))
 
 
+def test_cells_make_all_steps_whatever_time_they_take(base):
+    with pytest.raises(UsageError, match=r"cell 'one': training_minutes must be 0, got 25"):
+        Cell("one", replace(base, training_minutes=25.0))
+    for table in catalogue.ablations("spatial-policy", "paper"):
+        assert {cell.recipe.stage("policy").training.steps for cell in table.cells} == {10_000}
+
+
 @pytest.mark.parametrize("budget", ["small", "paper"])
 def test_every_table_compares_cells_that_differ(budget):
     for table in catalogue.ablations("spatial-policy", budget):

@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +17,7 @@ from kinesight.experiments import ablations, cells
 from kinesight.experiments.ablations import run_ablations
 from kinesight.experiments.cells import StageInUse, cell_key, cell_lock, run_cell, stage_key
 from kinesight.experiments.runs import create_run
+from kinesight.training.checkpoints import checkpoint_path, last_checkpoint
 from kinesight.types.errors import KinesightError
 from kinesight.types.files import write_atomic
 from kinesight.types.locks import lock_if_free
@@ -127,6 +130,28 @@ def test_what_a_dead_process_left_of_a_stage_is_gone_on_with(out):
     assert not left.exists()
     run_cell(ONE, folder(out, ONE), announce=lambda _: None)
     assert [line for line in done(out) if "imaginer" in line] == ["train imaginer 4"]
+
+
+def test_a_cell_with_results_keeps_its_stages(out):
+    """Also where a stage has fewer steps than the recipe says."""
+    run_cell(ONE, folder(out, ONE), announce=lambda _: None)
+    kept = folder(out, ONE) / "imaginer" / "checkpoints"
+    shutil.rmtree(kept)
+    toys.checkpoint(kept.parent, 3)
+    run_cell(TWO, folder(out, TWO), announce=lambda _: None)
+    assert last_checkpoint(kept) == checkpoint_path(kept, 3)
+    assert done(out)[-2:] == ["train imaginer 4", f"measure {TWO.folder}"]
+
+
+def test_stages_that_were_cut_short_in_time_are_not_taken(out):
+    """Runs of before cells were refused a limit of time."""
+    limited = create_run(out / "cells" / "one-00000000", replace(ONE.recipe, training_minutes=25.0))
+    limited.note_steps({"imaginer": 2, "policy": 2})
+    toys.train(limited, None, ["imaginer", "policy"])
+    run_cell(TWO, folder(out, TWO), announce=lambda _: None)
+    assert done(out)[2:] == ["train imaginer 4", "train policy 4", f"measure {TWO.folder}"]
+    left = limited.path / "imaginer" / "checkpoints"
+    assert last_checkpoint(left) == checkpoint_path(left, 2)
 
 
 def test_an_error_gives_every_lock_back(out, monkeypatch):

@@ -19,7 +19,7 @@ from kinesight.experiments.recipe import Recipe, Stage
 from kinesight.experiments.runs import Run, create_run, open_run
 from kinesight.experiments.training import processes, run_data, train_run
 from kinesight.training.checkpoints import checkpoint_path, last_checkpoint
-from kinesight.types.errors import KinesightError
+from kinesight.types.errors import KinesightError, UsageError
 from kinesight.types.locks import held_elsewhere, lock_if_free
 from kinesight.types.sampling import sampled_as
 from kinesight.types.serial import to_json
@@ -37,6 +37,13 @@ class Cell:
     recipe: Recipe
     row: str = "agent"
     """A row of `experiments.rows.ROWS`."""
+
+    def __post_init__(self) -> None:
+        if self.recipe.training_minutes:
+            raise UsageError(
+                f"cell {self.name!r}: training_minutes must be 0, got {self.recipe.training_minutes:g}; "
+                "cells are compared, and a limit would give them different steps"
+            )
 
     @property
     def folder(self) -> str:
@@ -66,12 +73,16 @@ def cell_key(cell: Cell) -> str:
 
 
 def stage_key(recipe: Recipe, stage: Stage) -> str:
-    """Equal for stages that are trained alike: same model, training, data, first weights and teacher."""
+    """Equal for stages that are trained alike: same model, training, data, first weights and teacher.
+
+    Runs with a limit of time share with those of the same limit only: their steps are what fitted it.
+    """
     before = " ".join(stage_key(recipe, recipe.stage(n)) if n else "" for n in (stage.needs, stage.teacher))
     learned = replace(
         stage, name="", needs="", teacher="", model=sampled_as(stage.model, type(stage.model)())
     )
-    text = f"{before} {to_json(learned)} {to_json(recipe.data)} {to_json(recipe.fine_intervals)}"
+    limit = f" {recipe.training_minutes}" if recipe.training_minutes else ""
+    text = f"{before} {to_json(learned)} {to_json(recipe.data)} {to_json(recipe.fine_intervals)}{limit}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -139,12 +150,15 @@ def _take_trained(run: Run) -> None:
 
 
 def _take_begun(run: Run, stage: Stage) -> None:
-    """Move what another cell has left unfinished here, to go on with it; who calls holds the stage's lock."""
+    """Move what another cell has left unfinished here, to go on with it; who calls holds the stage's lock.
+
+    A cell that has its results keeps the stages that they were measured with.
+    """
     own, key = run.path / stage.name, stage_key(run.recipe, stage)
     if own.exists() or stage.name in run.record().taken:
         return
     for found, folder, _ in _begun(run.path.parent):
-        if found == key:
+        if found == key and not is_finished(folder.parent):
             folder.rename(own)
             return
 
@@ -157,9 +171,13 @@ def _ready(left: Sequence[Stage]) -> list[Stage]:
 
 def _has(run: Run, stage: Stage) -> bool:
     """Whether the run has trained the stage to its end, or taken it."""
-    checkpoints = run.path / stage.name / "checkpoints"
-    whole = checkpoint_path(checkpoints, run.stage(stage.name).training.steps)
-    return stage.name in run.record().taken or last_checkpoint(checkpoints) == whole
+    return stage.name in run.record().taken or _is_whole(run, stage.name)
+
+
+def _is_whole(run: Run, stage: str) -> bool:
+    """Whether the run's own stage has all the steps that it is to make there."""
+    checkpoints = run.path / stage / "checkpoints"
+    return last_checkpoint(checkpoints) == checkpoint_path(checkpoints, run.stage(stage).training.steps)
 
 
 def _trained(cells: Path) -> dict[str, Path]:
@@ -174,17 +192,17 @@ def _trained(cells: Path) -> dict[str, Path]:
 def _begun(cells: Path) -> Iterator[tuple[str, Path, bool]]:
     """Of every stage that some cell has trained: its key, its folder, and whether to its end."""
     for file in sorted(cells.glob("*/recipe.json")):
-        for key, (name, steps) in _stages(file, file.stat().st_mtime_ns).items():
-            checkpoints = file.parent / name / "checkpoints"
-            if last := last_checkpoint(checkpoints):
-                yield key, file.parent / name, last == checkpoint_path(checkpoints, steps)
+        run, stages = _stages(file, file.stat().st_mtime_ns)
+        for key, name in stages.items():
+            if last_checkpoint(run.path / name / "checkpoints"):
+                yield key, run.path / name, _is_whole(run, name)
 
 
 @lru_cache(maxsize=1024)
-def _stages(file: Path, written_ns: int) -> Mapping[str, tuple[str, int]]:
-    """Key -> name and steps of each stage of the recipe in a file, read once as long as it stays."""
-    recipe = open_run(file.parent).recipe
-    return {stage_key(recipe, stage): (stage.name, stage.training.steps) for stage in recipe.stages}
+def _stages(file: Path, written_ns: int) -> tuple[Run, Mapping[str, str]]:
+    """The run of a recipe's file and, by its key, the name of each stage; read once as long as it stays."""
+    run = open_run(file.parent)
+    return run, {stage_key(run.recipe, stage): stage.name for stage in run.recipe.stages}
 
 
 def _stage_lock(folder: Path, recipe: Recipe, stage: Stage) -> Path:
