@@ -7,7 +7,7 @@ import model_samples
 import pytest
 
 from kinesight.data.episodes import EpisodeStore
-from kinesight.experiments import catalogue, training
+from kinesight.experiments import catalogue, judged, training
 from kinesight.experiments.pace import affordable_steps
 from kinesight.experiments.recipe import Recipe, override
 from kinesight.experiments.runs import create_run
@@ -25,6 +25,7 @@ TINY = replace(
     ),
 )
 """With models that fit the small pictures of the data set here."""
+JUDGED = judged.judged(TINY, judged.TINY.stage("realism"))
 
 
 def with_steps(minutes: float, **stages: tuple[int, int]) -> Recipe:
@@ -89,6 +90,25 @@ def test_the_pace_is_measured_and_leaves_nothing_behind(store: EpisodeStore, tmp
     training.fit_steps(run, store)
     assert run.record().steps == {"imaginer": 4, "policy": 4}
     assert sorted(file.name for file in run.path.iterdir()) == ["recipe.json", "run.json"]
+
+
+def test_a_judge_makes_all_steps_after_its_imaginer(
+    store: EpisodeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has nothing to learn from, so no pace, before the imaginer is trained."""
+    monkeypatch.setattr(training, "affordable_steps", lambda recipe, pace: dict.fromkeys(pace, 2))
+    run = create_run(tmp_path / "run", override(JUDGED, ("training_minutes=60",)))
+    train_run(run, store)
+    assert run.record().steps == {"imaginer": 2, "policy": 2}
+    for stage, steps in {"imaginer": 2, "policy": 2, "realism": 4}.items():
+        checkpoints = run.path / stage / "checkpoints"
+        assert last_checkpoint(checkpoints) == checkpoint_path(checkpoints, steps)
+
+
+def test_a_judge_needs_an_imaginer_before_it() -> None:
+    _, policy, realism = JUDGED.stages
+    with pytest.raises(UsageError, match="stage 'realism' needs 'imaginer', which is none of the stages"):
+        replace(JUDGED, stages=(policy, realism))
 
 
 def test_a_negative_time_is_refused() -> None:

@@ -13,9 +13,9 @@ from types import SimpleNamespace
 import ablation_toys as toys
 import pytest
 
-from kinesight.experiments import ablations, cells
+from kinesight.experiments import ablations, cells, judged
 from kinesight.experiments.ablations import run_ablations
-from kinesight.experiments.cells import StageInUse, cell_key, cell_lock, run_cell, stage_key
+from kinesight.experiments.cells import Cell, StageInUse, cell_key, cell_lock, run_cell, stage_key
 from kinesight.experiments.runs import create_run
 from kinesight.training.checkpoints import checkpoint_path, last_checkpoint
 from kinesight.types.errors import KinesightError
@@ -110,6 +110,16 @@ def test_a_stage_of_another_process_comes_last_and_is_taken(out):
     assert done(out)[1:] == ["train imaginer 4", f"measure {TWO.folder}"]
     taken = json.loads((folder(out, TWO) / "run.json").read_text())["taken"]
     assert {name: Path(stage["path"]) for name, stage in taken.items()} == {"imaginer": run.path / "imaginer"}
+
+
+def test_a_judge_waits_for_the_imaginer_of_another_process(out):
+    cell = Cell("judged", judged.judged(toys.TINY, judged.TINY.stage("realism")))
+    with (
+        lock_if_free(stage_lock(out, cell, "imaginer")),
+        pytest.raises(StageInUse, match="imaginer is being trained by another process"),
+    ):
+        run_cell(cell, folder(out, cell), announce=lambda _: None)
+    assert done(out) == ["train policy 4"]
 
 
 def test_a_cell_that_waits_for_a_stage_says_nothing_until_it_can_go_on(out, monkeypatch):

@@ -166,7 +166,7 @@ def _take_begun(run: Run, stage: Stage) -> None:
 def _ready(left: Sequence[Stage]) -> list[Stage]:
     """Stages that need none of those that are left."""
     names = {stage.name for stage in left}
-    return [stage for stage in left if not names & {stage.needs, stage.teacher}]
+    return [stage for stage in left if not names & {*stage.after}]
 
 
 def _has(run: Run, stage: Stage) -> bool:

@@ -27,11 +27,11 @@ def source_stores(
     if not isinstance(stage.model, RealismConfig) or source != stage.model.source:
         return tuple(demonstrations)
     folder = run.stage_folder(stage.name) / "clips"
-    return (imagined_clips(run, demonstrations[0], stage.model.clips, folder),)
+    return (imagined_clips(run, demonstrations[0], stage.model.clips, folder, stage.imagined_by),)
 
 
 def imagined_clips(
-    run: Run, demonstrations: EpisodeStore, count: int, path: Path, stage: str = "imaginer"
+    run: Run, demonstrations: EpisodeStore, count: int, path: Path, stage: str
 ) -> EpisodeStore:
     """At least `count` pairs of clips in `path`, completed where they are not; the run needs its imaginer.
 

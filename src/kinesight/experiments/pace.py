@@ -2,7 +2,8 @@
 
 Each stage makes a few steps that are thrown away. If all steps of the recipe would take too long at this
 pace, the stages get fewer. How many is decided once and written down in the run's `run.json`: from then on
-training is as reproducible as with fixed steps.
+training is as reproducible as with fixed steps. A stage that learns from videos of another one cannot be timed
+before that is trained, and makes all its steps.
 """
 
 import itertools
@@ -28,11 +29,11 @@ Trainer = Callable[[Stage, Path, Callable[[Batches], Batches]], None]
 
 
 def affordable_steps(recipe: Recipe, seconds_a_step: Mapping[str, float]) -> dict[str, int]:
-    """Steps of every stage, no more than the recipe's, that together take at most `training_minutes`.
+    """Steps of every timed stage, no more than the recipe's, that together take at most `training_minutes`.
 
-    Every stage keeps its fewest steps; what time is left is shared in proportion to the rest of the steps.
+    Every one keeps its fewest steps; what time is left is shared in proportion to the rest of the steps.
     """
-    training = {stage.name: stage.training for stage in recipe.stages}
+    training = {name: recipe.stage(name).training for name in seconds_a_step}
     fewest = {name: min(each.fewest_steps or each.warmup, each.steps) for name, each in training.items()}
     rest = {name: each.steps - fewest[name] for name, each in training.items()}
     spent, wanted = (sum(n * seconds_a_step[name] for name, n in some.items()) for some in (fewest, rest))

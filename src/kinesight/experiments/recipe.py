@@ -34,6 +34,9 @@ ModelConfig: TypeAlias = (
 AgentConfig: TypeAlias = SpatialPolicyConfig | SsmVlaAgentConfig
 """Its class says which system the recipe is of, see `experiments.systems`."""
 
+IMAGINER = "imaginer"
+"""The stage of Spatial Policy that makes videos."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -50,6 +53,16 @@ class Stage:
     """Earlier stage whose averaged, frozen model this one learns from."""
     episodes: int = 0
     """Of each task, only the first so many episodes are learned from; 0 is all of them."""
+
+    @property
+    def imagined_by(self) -> str:
+        """Earlier stage that makes the videos which this one learns from; "" for none."""
+        return IMAGINER if isinstance(self.model, RealismConfig) else ""
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """Earlier stages that have to be trained before this one can be."""
+        return tuple(filter(None, (self.needs, self.teacher, self.imagined_by)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +103,8 @@ class Recipe:
     data_name: str = ""
     """Of the data's folder, where several recipes share it; "" is the recipe's own name."""
     training_minutes: float = 0.0
-    """Training of all stages shall take at most so long: on a slow machine they get fewer steps (see `pace`).
-    0 makes all steps, whatever time they take."""
+    """Training shall take at most so long: on a slow machine stages get fewer steps (see `pace`); one that
+    learns from imagined videos makes all of its own beside it. 0 makes all steps, whatever time they take."""
     fine_intervals: FineIntervals = field(default_factory=FineIntervals)
     """What counts as fine manipulation, for models whose `fine_rate` is not 1."""
 
@@ -100,7 +113,7 @@ class Recipe:
             raise UsageError(f"training_minutes must be 0 or more, got {self.training_minutes}")
         for place, stage in enumerate(self.stages):
             earlier = [other.name for other in self.stages[:place]]
-            for other in filter(None, (stage.needs, stage.teacher)):
+            for other in stage.after:
                 if other not in earlier:
                     raise UsageError(
                         f"stage {stage.name!r} needs {other!r}, which is none of the stages before it: "

@@ -12,7 +12,7 @@ from kinesight.critics.frame_matching import FrameMatchingConfig
 from kinesight.data.episodes import EpisodeStore
 from kinesight.experiments.critics import load_critic
 from kinesight.experiments.planners import make_planners, make_points
-from kinesight.experiments.recipe import EvaluationConfig, Recipe, Stage, loop_settings
+from kinesight.experiments.recipe import IMAGINER, EvaluationConfig, Recipe, Stage, loop_settings
 from kinesight.experiments.runs import Run, load_stage
 from kinesight.interfaces.agent import Agent
 from kinesight.interfaces.stages import Critic, Imaginer
@@ -21,7 +21,7 @@ from kinesight.models.video_diffusion import VideoDiffusion, VideoDiffusionConfi
 from kinesight.training.config import TrainingConfig
 from kinesight.types.errors import UsageError
 
-IMAGINER, POLICY = "imaginer", "policy"
+POLICY = "policy"
 QUICKSTART_TASKS = ("door-open", "door-close", "handle-press", "button-press-topdown")
 
 Goals = Literal["imagined", "oracle", "shuffled", "swapped", "none"]
