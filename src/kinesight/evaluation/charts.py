@@ -152,7 +152,7 @@ def _ticks(low: float, high: float, logarithmic: bool) -> list[float]:
             value for value in values if 10**low <= value * (1 + 1e-9) and value <= 10**high * (1 + 1e-9)
         ]
         return inside[:: max(1, len(inside) // 3)]
-    step = 10 ** math.floor(math.log10(max(high - low, 1e-12) / 2))
+    step = 10.0 ** math.floor(math.log10(max(high - low, 1e-12) / 2))
     step *= next(factor for factor in (5, 2, 1) if (high - low) / (step * factor) >= 2)
     first = math.ceil(low / step - 1e-9)
     return [index * step for index in range(first, math.floor(high / step + 1e-9) + 1)]
