@@ -11,6 +11,7 @@ from kinesight.evaluation.results import read_results, write_results
 from kinesight.experiments.clips import BATCH
 from kinesight.experiments.runs import open_run
 from kinesight.experiments.spatial_policy import make_agent
+from kinesight.training.checkpoints import checkpoint_path, last_checkpoint
 from kinesight.types.decision import Event
 
 SMALL = (
@@ -71,6 +72,17 @@ def test_a_judged_run_can_be_given_other_settings_without_training(
     assert open_run(workspace / "other").stage_folder("realism").samefile(judged / "realism")
     recipe = open_run(workspace / "other").recipe
     assert (recipe.agent.replanning.generation, recipe.agent.critic.threshold) == (False, 1.0)
+
+
+def test_a_judge_of_a_run_that_was_limited_in_time_makes_all_its_steps(kinesight, workspace: Path) -> None:
+    limited = ("--set", "training_minutes=0.001", "--out", "limited")
+    outcome = kinesight("train", "spatial-policy-tiny", "--init", "imaginer=tiny,policy=tiny", *limited)
+    assert outcome.status == 0, outcome.err
+    more = ("stages.realism.training.steps=9", "stages.realism.training.warmup=1")
+    outcome = kinesight("judge", "limited", "--out", "limited-judged", "--set", *SMALL[1:], *more)
+    assert outcome.status == 0, outcome.err
+    checkpoints = workspace / "limited-judged/realism/checkpoints"
+    assert last_checkpoint(checkpoints) == checkpoint_path(checkpoints, 9)
 
 
 WRONG = {

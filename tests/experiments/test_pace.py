@@ -9,7 +9,7 @@ import pytest
 from kinesight.data.episodes import EpisodeStore
 from kinesight.experiments import catalogue, judged, training
 from kinesight.experiments.pace import affordable_steps
-from kinesight.experiments.recipe import Recipe, override
+from kinesight.experiments.recipe import Recipe, Stage, override
 from kinesight.experiments.runs import create_run
 from kinesight.experiments.training import train_run
 from kinesight.training.checkpoints import checkpoint_path, last_checkpoint
@@ -90,6 +90,25 @@ def test_the_pace_is_measured_and_leaves_nothing_behind(store: EpisodeStore, tmp
     training.fit_steps(run, store)
     assert run.record().steps == {"imaginer": 4, "policy": 4}
     assert sorted(file.name for file in run.path.iterdir()) == ["recipe.json", "run.json"]
+
+
+def test_stages_of_another_run_take_none_of_the_time(
+    store: EpisodeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = create_run(tmp_path / "first", TINY)
+    train_run(first, store, ["imaginer"])
+    paced = []
+
+    def pace(stage: Stage, trainer: object) -> float:
+        paced.append(stage.name)
+        return 20.0
+
+    monkeypatch.setattr(training, "seconds_a_step", pace)
+    run = create_run(tmp_path / "run", override(TINY, ("training_minutes=1",)))
+    run.take("imaginer", first.path)
+    training.fit_steps(run, store)
+    assert paced == ["policy"]
+    assert run.record().steps == {"policy": 3}  # two stages of four steps would have had less
 
 
 def test_a_judge_makes_all_steps_after_its_imaginer(

@@ -2,8 +2,8 @@
 
 Each stage makes a few steps that are thrown away. If all steps of the recipe would take too long at this
 pace, the stages get fewer. How many is decided once and written down in the run's `run.json`: from then on
-training is as reproducible as with fixed steps. A stage that learns from videos of another one cannot be timed
-before that is trained, and makes all its steps.
+training is as reproducible as with fixed steps. A stage that learns from videos of another one cannot be
+timed before that is trained, and makes all its steps.
 """
 
 import itertools

@@ -127,18 +127,17 @@ def build_model(stage: Stage, store: EpisodeStore, facts: DataFacts) -> nn.Modul
 def fit_steps(run: Run, store: EpisodeStore) -> None:
     """Shorten the stages of a new run to what this machine does in the recipe's `training_minutes`.
 
-    A stage that learns from what another one imagines makes all its steps.
+    Stages that were taken from another run cost nothing; one that learns from what another imagines makes all
+    its steps.
     """
     recipe, record = run.recipe, run.record()
-    own = [stage.name for stage in recipe.stages if stage.name not in record.taken]
-    begun = any(last_checkpoint(run.path / name / "checkpoints") for name in own)
+    own = [stage for stage in recipe.stages if stage.name not in record.taken and not stage.imagined_by]
+    begun = any(last_checkpoint(run.path / stage.name / "checkpoints") for stage in own)
     if not recipe.training_minutes or record.steps or begun:
         return
     pace, store = {}, _with_intervals(recipe, store)
     with run.phase("pace"):
-        for stage in recipe.stages:
-            if stage.imagined_by:
-                continue
+        for stage in own:
             if stage.teacher:
                 raise UsageError(
                     f"training_minutes cannot be kept where {stage.name} learns from {stage.teacher}, which "
