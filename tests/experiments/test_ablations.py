@@ -8,11 +8,12 @@ import pytest
 
 from kinesight.evaluation.results import Results, write_results
 from kinesight.experiments import ablations as runner
-from kinesight.experiments import catalogue
+from kinesight.experiments import catalogue, judged
 from kinesight.experiments.ablations import Ablation, run_ablations
 from kinesight.experiments.cells import Cell, results_folder, stage_key
 from kinesight.experiments.evaluation import recipe_cases
-from kinesight.experiments.recipe import EvaluationConfig, Recipe
+from kinesight.experiments.recipe import EvaluationConfig, Recipe, Stage
+from kinesight.experiments.spatial_policy_ablations import with_imaginer
 from kinesight.training.loop import Interrupted
 from kinesight.types.errors import KinesightError, UnknownName, UsageError
 from kinesight.types.results import EpisodeResult
@@ -133,6 +134,25 @@ def test_stages_are_alike_only_if_everything_that_they_learn_from_is(base):
     fine_tuned = catalogue.recipe("spatial-policy-small-recovery")
     stage = fine_tuned.stage("imaginer")
     assert stage_key(fine_tuned, stage) != stage_key(fine_tuned, replace(stage, needs=""))
+
+
+def test_a_judge_is_shared_only_beside_the_same_imaginer(base):
+    def key(stage: str, imaginer: Stage) -> str:
+        recipe = with_imaginer(judged_recipe, imaginer)
+        return stage_key(recipe, recipe.stage(stage))
+
+    judged_recipe = judged.judged(base)
+    same = base.stage("imaginer")
+    others = (
+        replace(same, model=replace(same.model, condition="text")),
+        replace(same, training=replace(same.training, seed=1)),
+        replace(same, model=replace(same.model, guidance=2.0)),  # the same weights, other videos
+    )
+    assert len({key("realism", imaginer) for imaginer in (same, *others)}) == 4
+    assert {key("policy", imaginer) for imaginer in (same, *others)} == {
+        stage_key(base, base.stage("policy"))
+    }
+    assert key("imaginer", same) == stage_key(base, same) == key("imaginer", others[2])
 
 
 def test_cells_make_all_steps_whatever_time_they_take(base):

@@ -73,11 +73,14 @@ def cell_key(cell: Cell) -> str:
 
 
 def stage_key(recipe: Recipe, stage: Stage) -> str:
-    """Equal for stages that are trained alike: same model, training, data, first weights and teacher.
+    """Equal for stages that are trained alike: same model, training, data, and earlier stages.
 
     Runs with a limit of time share with those of the same limit only: their steps are what fitted it.
     """
     before = " ".join(stage_key(recipe, recipe.stage(n)) if n else "" for n in (stage.needs, stage.teacher))
+    if stage.imagined_by:  # how it samples is part of what there is to learn
+        imaginer = recipe.stage(stage.imagined_by)
+        before += f" {stage_key(recipe, imaginer)} {to_json(imaginer.model)}"
     learned = replace(
         stage, name="", needs="", teacher="", model=sampled_as(stage.model, type(stage.model)())
     )
