@@ -24,7 +24,7 @@ def ablate(
 
     Args:
         system: method whose tables are made (see kinesight list)
-        budget: small fits a laptop, paper has the paper's tasks and sizes
+        budget: small fits a laptop, paper is the method's large recipe, for a GPU
         tables: tables to run; the page shows the others as far as they are done
         training_seeds: train every cell with each of these seeds and pool them
         dry_run: list the tables and their cells, run nothing

@@ -1,7 +1,8 @@
 """Spatial Policy's own ablations (its Tables 2-5, Fig. 4 and 7, and the choices its text reports).
 
 A budget is a base recipe: `small` has four tasks that a laptop trains on in less than 20 minutes a cell,
-`paper` the eleven tasks and three cameras of the paper. Every cell differs from the base in one thing.
+`paper` the eleven tasks and three cameras of the paper, with the models, training and shifted start of the
+recipe `spatial-policy`. Every cell differs from the base in one thing.
 """
 
 from collections.abc import Callable
