@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from kinesight.experiments import ssm_vla_recipes as recipes
-from kinesight.experiments.ablations import Ablation, Cell, run_ablations, stage_key
+from kinesight.experiments.ablations import Ablation, run_ablations
+from kinesight.experiments.cells import Cell, stage_key
 from kinesight.experiments.evaluation import recipe_cases
 from kinesight.experiments.recipe import EvaluationConfig
 from kinesight.experiments.ssm_vla_ablations import ablations
