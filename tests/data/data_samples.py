@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import time
 
 import numpy as np
@@ -61,6 +62,12 @@ def fail_at_three(x: int) -> int:
 def die_at_three(x: int) -> int:
     if x == 3:
         os._exit(7)
+    return x
+
+
+def leave_after_zero(x: int) -> int:
+    if x == 0:
+        threading.Timer(0.3, os._exit, (0,)).start()
     return x
 
 

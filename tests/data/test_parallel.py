@@ -5,7 +5,7 @@ import time
 import data_samples
 import pytest
 
-from kinesight.data.parallel import ordered_map
+from kinesight.data.parallel import WorkerDied, ordered_map
 from kinesight.types.errors import KinesightError, UnknownName, UsageError
 
 
@@ -55,6 +55,24 @@ def test_errors_carry_the_item(workers):
 def test_a_dying_worker_is_reported_with_its_item():
     with pytest.raises(KinesightError, match="ended with status 7 while working on 3"):
         list(ordered_map(data_samples.die_at_three, range(20), 2))
+
+
+def test_a_death_can_stand_for_the_result_of_its_item():
+    def dead(item, death):
+        assert isinstance(death, WorkerDied)
+        return -item
+
+    results = list(ordered_map(data_samples.die_at_three, range(20), 2, on_death=dead))
+    assert results == [-x if x == 3 else x for x in range(20)]
+
+
+def test_a_worker_that_dies_between_two_items_is_replaced():
+    def items():
+        yield from (0, 1)
+        time.sleep(1.0)  # the worker that had 0 waits, and is gone before it gets another one
+        yield from (2, 3, 4)
+
+    assert list(ordered_map(data_samples.leave_after_zero, items(), 2)) == [0, 1, 2, 3, 4]
 
 
 def test_a_result_that_does_not_pickle_is_an_error():

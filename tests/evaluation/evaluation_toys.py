@@ -1,5 +1,7 @@
 """A world of one number and an agent that pushes it up, fast enough for hundreds of episodes."""
 
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +90,24 @@ class Stumbler(Pusher):
     def act(self, observation: Observation) -> Decision:
         if observation.step == 2 and self.seed in self.seeds:
             raise self.error
+        return super().act(observation)
+
+
+class Killed(Pusher):
+    """Its process is gone at the third step with some seeds, or when it is built."""
+
+    def __init__(self, seeds: tuple[int, ...], at_once: bool = False) -> None:
+        self.seeds = seeds
+        if at_once:
+            os.kill(os.getpid(), signal.SIGSEGV)
+
+    def reset(self, case: Case) -> None:
+        super().reset(case)
+        self.seed = case.seed
+
+    def act(self, observation: Observation) -> Decision:
+        if observation.step == 2 and self.seed in self.seeds:
+            os.kill(os.getpid(), signal.SIGKILL)
         return super().act(observation)
 
 

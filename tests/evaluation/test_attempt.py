@@ -9,10 +9,11 @@ import av
 import numpy as np
 import pytest
 import torch
-from evaluation_toys import Pusher, Stumbler, ToyWorld, Unsettled
+from evaluation_toys import Killed, Pusher, Stumbler, ToyWorld, Unsettled
 
 from kinesight.cli.compare import compare
 from kinesight.cli.console import show_results
+from kinesight.data.parallel import WorkerDied
 from kinesight.evaluation.attempt import attempt
 from kinesight.evaluation.errors import LONGEST
 from kinesight.evaluation.gallery import read_items
@@ -118,6 +119,40 @@ def test_nothing_but_errors_stops_and_leaves_the_cases_to_the_next_call(tmp_path
     mended = evaluate(Pusher, ToyWorld, CASES, journal=Journal(tmp_path, "a1"), progress=False)
     assert timeless(mended) == timeless(evaluate(Pusher, ToyWorld, CASES, progress=False))
     assert files(tmp_path / "errors") == []
+
+
+def test_an_episode_whose_process_dies_is_a_failure_and_the_others_go_on(tmp_path: Path) -> None:
+    make, journal = functools.partial(Killed, (1,)), Journal(tmp_path, "a1")
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos/rise-1-corner-shifted.mp4").write_bytes(b"of an earlier try")
+    found = evaluate(make, ToyWorld, CASES, 2, journal=journal, recording=RECORDING, progress=False)
+    whole = evaluate(Pusher, ToyWorld, CASES, progress=False)
+    for result, other in zip(timeless(found), timeless(whole), strict=True):
+        if result.case.seed != 1:
+            assert result == other
+            continue
+        assert (result.success, result.steps, result.counts) == (False, 0, {"error": 1})
+        assert result.events[-1].reason.startswith("WorkerDied: A worker process ended with signal 9")
+    assert [*Journal(tmp_path, "a1").finished()] == CASES
+    assert files(tmp_path / "errors") == ["climb-1-corner-shifted.txt", "rise-1-corner-shifted.txt"]
+    assert not any("-1-" in name for name in files(tmp_path / "videos"))
+
+
+def test_processes_that_die_one_after_the_other_stop_and_leave_their_cases_to_the_next_call(
+    tmp_path: Path,
+) -> None:
+    many = cases("toy", ("rise",), range(9), ("corner",), "shifted")
+    make, journal = functools.partial(Killed, tuple(range(2, 9))), Journal(tmp_path, "a1")
+    with pytest.raises(BrokenSetUp, match=r"processes of 5 episodes died .* seed 2,"):
+        evaluate(make, ToyWorld, many, 2, journal=journal, progress=False)
+    assert [*Journal(tmp_path, "a1").finished()] == many[:2]
+
+
+def test_a_process_that_dies_while_it_builds_the_agent_stops_everything(tmp_path: Path) -> None:
+    make, journal = functools.partial(Killed, (), at_once=True), Journal(tmp_path, "a1")
+    with pytest.raises(WorkerDied, match="signal 11 while starting for Case"):
+        evaluate(make, ToyWorld, CASES, 2, journal=journal, progress=False)
+    assert not (tmp_path / "episodes.jsonl").exists()
 
 
 def test_few_cases_of_nothing_but_errors_are_no_table_either() -> None:

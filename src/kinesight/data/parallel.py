@@ -1,7 +1,8 @@
 """A map over worker processes that yields results in the order of the items.
 
 Items are handed out one by one to processes started by spawn (simulators and threads survive no fork). A
-worker whose parent died reads the end of its pipe and leaves.
+worker whose parent died reads the end of its pipe and leaves. The death of a worker (memory, a signal) ends
+the map, or only the item it was at, where the caller says what the item's result is then.
 """
 
 import os
@@ -32,17 +33,26 @@ LOOK_AHEAD = 3
 """Results by worker that may wait for an earlier one."""
 
 
+class WorkerDied(KinesightError):
+    """A process ended without an exception: killed, out of memory, a crash in a library."""
+
+
 def ordered_map(
     function: Callable[[Item], Result],
     items: Iterable[Item],
     workers: int,
     initializer: Callable[[Any], None] | None = None,
     state: Any = None,
+    on_death: Callable[[Item, WorkerDied], Result] | None = None,
 ) -> Iterator[Result]:
     """`map(function, items)` on `workers` processes; with one or none, in this process.
 
     `initializer(state)` runs once in each process. An error carries the item it came from as a note. The
     function, the state, the items and the results must pickle; items are taken only as they are needed.
+
+    A worker that dies at an item ends the map with `WorkerDied`; with `on_death` the item's result is what
+    that returns, and another worker takes the place. One that dies before its first item ends the map in any
+    case, since no item did that; one that dies between two items is replaced.
     """
     if workers <= 1:
         if initializer is not None:
@@ -54,7 +64,9 @@ def ordered_map(
         return
     pool: list[_Worker] = []
     try:
-        yield from _in_order(pool, workers, partial(_start, function, initializer, state), iter(items))
+        yield from _in_order(
+            pool, workers, partial(_start, function, initializer, state), iter(items), on_death
+        )
     finally:
         _stop(pool)
 
@@ -66,10 +78,21 @@ class _Worker:
     number: int = -1
     """The item it works on, -1 for none."""
     item: Any = None
+    ready: bool = False
+    """Whether its initializer has run."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """What a worker says before it begins with its first item."""
 
 
 def _in_order(
-    pool: list[_Worker], workers: int, start: Callable[[], _Worker], items: Iterator[Any]
+    pool: list[_Worker],
+    workers: int,
+    start: Callable[[], _Worker],
+    items: Iterator[Any],
+    on_death: Callable[[Any, WorkerDied], Any] | None,
 ) -> Iterator[Any]:
     """Fills the pool as there are items: a process takes seconds to start."""
     finished: dict[int, Any] = {}
@@ -85,10 +108,7 @@ def _in_order(
             except StopIteration:
                 exhausted = True
                 break
-            if not idle:
-                pool.extend(idle := [start()])
-            idle[0].item = item
-            _hand_out(idle[0], given)
+            _hand_out(pool, idle, start, given, item)
             given += 1
         if yielded in finished:
             result = finished.pop(yielded)
@@ -100,16 +120,42 @@ def _in_order(
             return
         for connection in wait(list(busy)):
             worker = busy[connection]  # type: ignore[index]
-            finished[worker.number] = _receive(worker)
+            try:
+                outcome = _receive(worker)
+            except WorkerDied as death:
+                if on_death is None or not worker.ready:
+                    raise
+                outcome = on_death(worker.item, death)
+                pool.remove(worker)
+                _end(worker)
+            if isinstance(outcome, _Ready):
+                worker.ready = True
+                continue
+            finished[worker.number] = outcome
             worker.number, worker.item = -1, None
 
 
-def _hand_out(worker: _Worker, number: int) -> None:
-    worker.number = number
+def _hand_out(
+    pool: list[_Worker], idle: list[_Worker], start: Callable[[], _Worker], number: int, item: Any
+) -> None:
+    """To one that is idle, or to a new one where there is none, or those have died while they waited."""
+    for worker in idle:
+        if _send_item(worker, number, item):
+            return
+        pool.remove(worker)
+        _end(worker)
+    pool.append(start())
+    _send_item(pool[-1], number, item)  # if it is dead already, that is found when its answer is waited for
+
+
+def _send_item(worker: _Worker, number: int, item: Any) -> bool:
+    """Whether its end of the pipe is open."""
+    worker.number, worker.item = number, item
     try:
-        worker.connection.send(worker.item)
-    except OSError as error:
-        raise _death(worker) from error
+        worker.connection.send(item)
+    except OSError:
+        return False
+    return True
 
 
 def _receive(worker: _Worker) -> Any:
@@ -124,11 +170,14 @@ def _receive(worker: _Worker) -> Any:
     return outcome
 
 
-def _death(worker: _Worker) -> KinesightError:
+def _death(worker: _Worker) -> WorkerDied:
     worker.process.join(timeout=5)
     code = worker.process.exitcode
-    cause = f"signal {-code} (often too little memory)" if code is not None and code < 0 else f"status {code}"
-    return KinesightError(f"A worker process ended with {cause} while working on {worker.item!r}.")
+    cause = f"status {code}"
+    if code is not None and code < 0:
+        cause = f"signal {-code}" + (" (often too little memory)" if -code == signal.SIGKILL else "")
+    doing = "working on" if worker.ready else "starting for"
+    return WorkerDied(f"A worker process ended with {cause} while {doing} {worker.item!r}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +202,16 @@ def _stop(pool: list[_Worker]) -> None:
         if worker.number >= 0:
             worker.process.terminate()
     for worker in pool:
-        worker.process.join(timeout=5)
-        if worker.process.is_alive():
-            worker.process.kill()
-            worker.process.join()
-        worker.process.close()
+        _end(worker)
+
+
+def _end(worker: _Worker) -> None:
+    worker.connection.close()
+    worker.process.join(timeout=5)
+    if worker.process.is_alive():
+        worker.process.kill()
+        worker.process.join()
+    worker.process.close()
 
 
 def _work(connection: Connection, function: Any, initializer: Any, state: Any) -> None:
@@ -167,6 +221,7 @@ def _work(connection: Connection, function: Any, initializer: Any, state: Any) -
     if initializer is not None:
         failure = _outcome(initializer, state)
     try:
+        connection.send(_Ready())
         while True:
             item = connection.recv()
             outcome = failure if isinstance(failure, _Failure) else _outcome(function, item)

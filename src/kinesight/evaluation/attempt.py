@@ -1,18 +1,20 @@
 """One episode whose error is its result: an evaluation of hundreds of episodes does not die of one.
 
 What says something about the set-up or the machine and nothing about the episode stops everything as before:
-wrong use, a missing package, used-up memory, a lost device, a folder that cannot be written.
+wrong use, a missing package, used-up memory, a lost device, a folder that cannot be written. Of a process
+that dies, whoever started it gives the episode's result (`lost`).
 """
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from kinesight.agents.episode import chain_metrics, count_events, run_episode
+from kinesight.data.parallel import WorkerDied
 from kinesight.evaluation.errors import ERROR, FOLDER, in_one_line
 from kinesight.evaluation.gallery import case_name
 from kinesight.evaluation.recording import Recorder, Recording, remove
@@ -53,7 +55,7 @@ def attempt(
     under `errors/`, and the recording holds what was seen until then.
     """
     watch = _Watch(Recorder(recording, out) if recording and out else None)
-    trace = None if out is None else out / FOLDER / f"{case_name(case)}.txt"
+    trace = _trace(out, case)
     if trace is not None:
         trace.unlink(missing_ok=True)
     began = time.perf_counter()
@@ -62,10 +64,24 @@ def attempt(
     except STOPPING:
         raise
     except Exception as error:
-        result = watch.failure(case, error, time.perf_counter() - began)
+        result = watch.failure(case, error, {"wall": time.perf_counter() - began})
         if trace is not None:
             write_atomic(trace, traceback.format_exc())
     return result if watch.recorder is None or out is None else _recorded(result, watch.recorder, out)
+
+
+def lost(case: Case, death: WorkerDied, out: Path | None = None) -> EpisodeResult:
+    """The result of an episode whose process died: a failure of which no step is known, without recording."""
+    if out is not None:
+        remove(out, case)
+    trace = _trace(out, case)
+    if trace is not None:
+        write_atomic(trace, f"{death}\n")
+    return _Watch(None).failure(case, death, {})
+
+
+def _trace(out: Path | None, case: Case) -> Path | None:
+    return None if out is None else out / FOLDER / f"{case_name(case)}.txt"
 
 
 def _recorded(result: EpisodeResult, recorder: Recorder, out: Path) -> EpisodeResult:
@@ -108,7 +124,7 @@ class _Watch:
     def end(self, result: EpisodeResult) -> None:
         """The recorder is told by `attempt`: only there it is known which result counts."""
 
-    def failure(self, case: Case, error: Exception, wall_s: float) -> EpisodeResult:
+    def failure(self, case: Case, error: Exception, timings_s: Mapping[str, float]) -> EpisodeResult:
         """What is known of an episode that broke off."""
         events = (*self._events, Event(self._steps, ERROR, in_one_line(error)))
         return EpisodeResult(
@@ -116,7 +132,7 @@ class _Watch:
             success=False,
             steps=self._steps,
             counts=count_events(events),
-            timings_s={**self._timings_s, "wall": wall_s},
+            timings_s={**self._timings_s, **timings_s},
             metrics={**chain_metrics(self._chain), **chat_totals(events)},
             events=events,
         )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from kinesight.data.parallel import WorkerDied
 from kinesight.types.results import EpisodeResult
 
 ERROR = "error"
@@ -23,6 +24,11 @@ def error_of(episode: EpisodeResult) -> str:
 
 def ended_by_error(episodes: Sequence[EpisodeResult]) -> tuple[EpisodeResult, ...]:
     return tuple(episode for episode in episodes if error_of(episode))
+
+
+def died(episode: EpisodeResult) -> bool:
+    """Whether it ended because its process did."""
+    return error_of(episode).startswith(f"{WorkerDied.__name__}: ")
 
 
 def in_one_line(error: Exception) -> str:

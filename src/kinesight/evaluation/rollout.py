@@ -7,6 +7,7 @@ many threads share it. Only `timings_s` differs from run to run.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -14,9 +15,9 @@ import torch
 
 from kinesight.data.parallel import ordered_map
 from kinesight.data.progress import ProgressLine
-from kinesight.evaluation.attempt import attempt
+from kinesight.evaluation.attempt import attempt, lost
 from kinesight.evaluation.compare import layout
-from kinesight.evaluation.errors import FOLDER, ended_by_error, error_of, told
+from kinesight.evaluation.errors import FOLDER, died, ended_by_error, error_of, told
 from kinesight.evaluation.journal import Journal
 from kinesight.evaluation.recording import Recording, Shelf
 from kinesight.evaluation.results import from_record, to_record
@@ -30,11 +31,14 @@ from kinesight.types.results import EpisodeResult
 MakeAgent = Callable[[], Agent]
 MakeEnvironment = Callable[[Case], Environment]
 BROKEN_LAYOUTS = 5
-"""So many layouts whose episodes all end by an error, before any other episode, make a broken set-up."""
+"""So many layouts whose episodes all end by an error, before any other episode, make a broken set-up.
+
+So do as many in a row, at any time, whose processes died: the machine is to blame, not the episodes.
+"""
 
 
 class BrokenSetUp(KinesightError):
-    """Every episode so far ended by an error; none of them is kept."""
+    """Every episode so far ended by an error, or one process after the other died; none of these is kept."""
 
 
 def cases(
@@ -69,10 +73,11 @@ def evaluate(
 ) -> list[EpisodeResult]:
     """One result a case, in the order of the cases.
 
-    An episode that an error ends is a failure (see `attempt`) and kept like others; if there is nothing
-    but errors, `BrokenSetUp` ends the evaluation. With a journal, finished episodes are kept in its folder
-    and not run again; a `recording` goes to the same folder. With several workers both callables must pickle:
-    a module's function or a `functools.partial`.
+    An episode that an error ends is a failure (see `attempt`) and kept like others, and so is one whose
+    process died, which takes several of them: with one worker the episodes run in this process. If there is
+    nothing but errors, or one process after the other dies, `BrokenSetUp` ends the evaluation. With a
+    journal, finished episodes are kept in its folder and not run again; a `recording` goes to the same
+    folder. With several workers both callables must pickle: a module's function or a `functools.partial`.
     """
     if recording is not None and journal is None:
         raise ValueError("a recording needs a journal, whose folder it is written to")
@@ -86,7 +91,7 @@ def evaluate(
     works = any(not error_of(result) for result in done.values())
     finished = len(cases) - len(remaining)
     with _one_thread(), ProgressLine("evaluate", len(cases), finished, progress) as line:
-        fresh = ordered_map(_run, remaining, min(workers, len(remaining)), _build, job)
+        fresh = ordered_map(_run, remaining, workers, _build, job, partial(lost, out=out))
         for case in cases:
             known = done.get(case)
             result = next(fresh) if known is None else known
@@ -100,10 +105,11 @@ def evaluate(
             works = works or not error_of(result)
             if not works:
                 _stop_if_broken(results, len(cases), out)
-            elif journal is not None:
-                for waiting in unwritten:
-                    journal.append(waiting)
-                unwritten.clear()
+            else:
+                _stop_if_dying(unwritten, out)
+                if case == cases[-1] or not all(map(died, unwritten)):
+                    _write(unwritten, journal)
+                    unwritten.clear()
             line.update(finished, _success(results))
     return results
 
@@ -159,6 +165,22 @@ def _stop_if_broken(results: Sequence[EpisodeResult], cases: int, out: Path | No
             f"nothing but errors in the first {len(results)} of {cases} episodes: the set-up is taken for "
             f"broken, and none of them is kept{where}; the first: {told(results[0])}"
         )
+
+
+def _stop_if_dying(last: Sequence[EpisodeResult], out: Path | None) -> None:
+    """Some machines run out of memory for good after a while: the rest would be a table of zeros."""
+    if all(map(died, last)) and len({layout(result.case) for result in last}) >= BROKEN_LAYOUTS:
+        where = "" if out is None else f" (see {out / FOLDER})"
+        raise BrokenSetUp(
+            f"the processes of {len(last)} episodes died one after the other: the machine is taken for "
+            f"broken, and none of them is kept{where}; fewer workers need less memory; the first: "
+            f"{told(last[0])}"
+        )
+
+
+def _write(results: Sequence[EpisodeResult], journal: Journal | None) -> None:
+    for result in results if journal is not None else ():
+        journal.append(result)
 
 
 def _success(results: Sequence[EpisodeResult]) -> str:
