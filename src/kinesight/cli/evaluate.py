@@ -1,5 +1,6 @@
 """`kinesight evaluate`"""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ def evaluate(
     rows: Annotated[str, shown("A,B,…", "the agent alone")] = "",
     limit: Annotated[int, shown("N", "the recipe's; of several tasks in a row the environment's")] = 0,
     workers: Workers = 0,
+    device: Annotated[str, shown("auto|cpu|cuda|cuda:N")] = "cpu",
     out: Annotated[Path | None, shown("DIR", "RUN/eval/START, with env and split if given")] = None,
     planner: Annotated[str, shown("NAME", RECIPES)] = "",
     judge: Annotated[str, shown("chat|none", RECIPES)] = "",
@@ -42,6 +44,7 @@ def evaluate(
         rows: controls to measure on the same cases (see kinesight list), "all" for every one
         limit: steps of an episode
         workers: processes
+        device: where every model of the agent computes; the workers share it
         out: folder of the results
         planner: who plans (see kinesight list)
         judge: who judges imagined videos
@@ -52,6 +55,7 @@ def evaluate(
     from kinesight.cli import arguments
     from kinesight.cli.console import announce, path, say, show_results
     from kinesight.envs import catalogue as envs
+    from kinesight.experiments.devices import known_device
     from kinesight.experiments.evaluation import (
         known_tasks,
         recipe_cases,
@@ -68,8 +72,9 @@ def evaluate(
 
     chat = ChatConfig(chat_model, chat_url, chat_key) if chat_model else None
     assignments = arguments.assignments(overrides)
-    opened = with_agent(open_run(run), assignments, planner, judge, chat)
-    if opened.recipe != open_run(run).recipe and out is None:
+    computing = replace(open_run(run), device=known_device(device))
+    opened = with_agent(computing, assignments, planner, judge, chat)
+    if opened.recipe != computing.recipe and out is None:
         raise UsageError("results with other settings of the agent need a folder of their own: --out DIR")
     where = env or opened.recipe.measured_in
     if tasks:

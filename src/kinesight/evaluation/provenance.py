@@ -28,17 +28,18 @@ def versions() -> dict[str, str]:
     return found | {"date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")}
 
 
-def hardware() -> dict[str, str]:
-    """Processor, cores, memory and accelerator."""
+def hardware(device: str = "cpu") -> dict[str, str]:
+    """Processor, cores, memory and accelerator, and the device that the models computed on."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     found = {
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu_name(),
         "cores": str(os.cpu_count()),
         "memory": f"{pages / 2**30:.0f} GiB",
+        "device": device,
     }
     if torch.cuda.is_available():
-        found["gpu"] = torch.cuda.get_device_name()
+        found["gpu"] = torch.cuda.get_device_name(device if device.startswith("cuda") else None)
     return found
 
 

@@ -179,8 +179,9 @@ def _stop_if_dying(last: Sequence[EpisodeResult], out: Path | None) -> None:
 
 
 def _write(results: Sequence[EpisodeResult], journal: Journal | None) -> None:
-    for result in results if journal is not None else ():
-        journal.append(result)
+    if journal is not None:
+        for result in results:
+            journal.append(result)
 
 
 def _success(results: Sequence[EpisodeResult]) -> str:

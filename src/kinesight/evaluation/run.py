@@ -43,6 +43,7 @@ def run_evaluation(
     *,
     protocol: str = "",
     command: str = "",
+    device: str = "cpu",
     recording: Recording | None = None,
     limit: int | None = None,
     progress: bool = True,
@@ -50,7 +51,8 @@ def run_evaluation(
     """Run the cases, or those that an interrupted run left; `write_report` then writes results and page.
 
     The protocol is the cases' start if none is given; a subset of a protocol should be given its name.
-    A folder that another process evaluates into is refused.
+    A folder that another process evaluates into is refused. `device` is only told in the results: whoever
+    makes the agent puts its models there.
     """
     if not cases:
         raise UsageError("an evaluation needs one case at least")
@@ -77,6 +79,6 @@ def run_evaluation(
         checkpoints=subject.checkpoints,
         privileged=subject.privileged,
         versions=versions(),
-        hardware=hardware(),
+        hardware=hardware(device),
         command=command,
     )

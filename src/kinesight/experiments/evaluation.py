@@ -15,6 +15,7 @@ from kinesight.evaluation.results import FILE_NAME, Results, read_results, write
 from kinesight.evaluation.rollout import cases as all_cases
 from kinesight.evaluation.run import Subject, run_evaluation
 from kinesight.experiments.critics import critic_stages
+from kinesight.experiments.devices import CPU
 from kinesight.experiments.fit import check_fit
 from kinesight.experiments.planners import PLANNERS
 from kinesight.experiments.recipe import Recipe, loop_settings, override
@@ -163,12 +164,16 @@ def run_rows(
 def run_row(
     run: Run, row: str, cases: Sequence[Case], out: Path, workers: int, limit: int, command: str = ""
 ) -> Results:
-    """Evaluate one row into `out` (results.json, gallery, videos); finished episodes are not run again."""
+    """Evaluate one row into `out` (results.json, gallery, videos); finished episodes are not run again.
+
+    Its models compute on the run's device in every worker; here they only say what they are.
+    """
+    here = replace(run, device=CPU)
     chosen = lookup("row", row, ROWS)
     judged = critic_stages(run.recipe) if chosen.goals == "imagined" else ()
     own = system_of(run.recipe).rows
     used = lookup("row", row, own)(run.recipe) if chosen.goals is not None else ()
-    stages = {name: load_stage(run, name) for name in (*used, *judged)}
+    stages = {name: load_stage(here, name) for name in (*used, *judged)}
     for stage in stages.values():
         check_fit(stage, cases)
     refuse_other_cases(out, cases)
@@ -178,11 +183,13 @@ def run_row(
         agent=run.recipe.name if row == "agent" else row,
         recipe=run.recipe.name,
         checkpoints={name: stage.digest for name, stage in stages.items()},
-        privileged=make().privileged,
+        privileged=build_row(here, row, expert_data, cases[0].env).privileged,
         settings={
             "agent": _settings(run, chosen),
             "data": run.record().data,
             "sampling": _sampling(run, stages),
+            # Sums come out differently there, so that an episode may end otherwise.
+            **({} if run.device == CPU else {"device": run.device.partition(":")[0]}),
         },
     )
     results = run_evaluation(
@@ -194,6 +201,7 @@ def run_row(
         workers,
         protocol=protocol(cases),
         command=command,
+        device=run.device,
         recording=Recording() if row == "agent" else None,
         limit=limit,
     )

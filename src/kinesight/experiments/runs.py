@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from kinesight.agents.spatial_policy import SpatialPolicyConfig
+from kinesight.experiments.devices import CPU
 from kinesight.experiments.recipe import Recipe, Stage
 from kinesight.interfaces.model import Pretrained
 from kinesight.nn.checkpoint import load_into, load_tensors
@@ -59,6 +60,8 @@ class Run:
 
     path: Path
     recipe: Recipe
+    device: str = CPU
+    """Where models of its stages are put that act. Nothing of the folder depends on it."""
 
     def stage(self, name: str) -> Stage:
         """As it is trained here: the recipe's, with the steps that were found to fit its time."""
@@ -187,8 +190,8 @@ class Trained:
     """Start of the SHA-256 of the weights' file."""
 
 
-def load_stage(run: Run, name: str, device: torch.device | str = "cpu") -> Trained:
-    """The stage's newest checkpoint; the model is built from what the checkpoint says of it.
+def load_stage(run: Run, name: str, device: torch.device | str = "") -> Trained:
+    """The stage's newest checkpoint on a device, "" the run's; the model is built from what it says of it.
 
     Only the settings of sampling are those that the run's recipe has.
     """
@@ -208,7 +211,7 @@ def load_stage(run: Run, name: str, device: torch.device | str = "cpu") -> Train
     digest, taken = weights_digest(path), run.record().taken.get(name)
     if taken and taken.digest != digest:
         raise DataError(f"{weights} has changed since it was taken: its hash is {digest}, not {taken.digest}")
-    return Trained(model.eval().to(device), facts, path, digest)
+    return Trained(model.eval().to(device or run.device), facts, path, digest)
 
 
 def weights_digest(checkpoint: Path) -> str:

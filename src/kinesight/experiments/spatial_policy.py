@@ -29,7 +29,7 @@ Goals = Literal["imagined", "oracle", "shuffled", "swapped", "none"]
 
 
 def make_agent(run: Run, goals: Goals = "imagined", expert_data: Path | None = None) -> Agent:
-    """The closed loop of a trained run, on the CPU; `oracle` and `shuffled` goals need expert episodes."""
+    """The closed loop of a run, on its device; `oracle` and `shuffled` goals need expert episodes."""
     agent, cover = _in_the_open(run, goals, expert_data), loop_settings(run.recipe).cover
     return Covered(agent, cover) if cover else agent
 

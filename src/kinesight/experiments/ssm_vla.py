@@ -17,7 +17,7 @@ FEATURES, LAM, PRETRAINING, POLICY = "features", "lam", "pretraining", "policy"
 
 
 def make_agent(run: Run, goals: Goals = "imagined", expert_data: Path | None = None) -> Agent:
-    """The closed loop of a trained run, on the CPU; it has no goals that could be exchanged."""
+    """The closed loop of a trained run, on the run's device; it has no goals that could be exchanged."""
     settings = run.recipe.agent
     if not isinstance(settings, SsmVlaAgentConfig) or goals != "imagined":
         raise UsageError(f"{run.recipe.name}: SSM-VLA follows no goals, so there are no {goals!r} ones")
