@@ -89,7 +89,7 @@ def test_what_cannot_be_measured_is_left_out() -> None:
     assert set(unplanned.terms) == {"objects", "arm"}
     away = scene.observation(np.array([2.0, 0.0]), first=scene.draw(scene.START))
     blind = JUDGE.judge(scene.video(), away)
-    assert (blind.ok, blind.score, blind.terms) == (True, 1.0, {})
+    assert (blind.ok, blind.score, blind.terms) == (True, None, {}), "neither good nor bad"
     assert blind.reason == "nothing could be measured"
 
 

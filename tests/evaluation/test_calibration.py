@@ -13,6 +13,7 @@ from evaluation_samples import results
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kinesight.agents.spatial_policy import judgement
 from kinesight.evaluation.calibration import (
     GROUPS,
     Judged,
@@ -22,6 +23,7 @@ from kinesight.evaluation.calibration import (
     calibrate,
     fit_weights,
     judged_episodes,
+    left_out,
     logistic_weights,
     quartiles,
     rescored,
@@ -30,7 +32,7 @@ from kinesight.evaluation.calibration import (
 from kinesight.evaluation.calibration_report import draw, roc, to_json, to_table, write_calibration
 from kinesight.evaluation.results import Results
 from kinesight.types.case import Case
-from kinesight.types.decision import Event
+from kinesight.types.decision import Event, Verdict
 from kinesight.types.errors import DataError, UsageError
 
 quick = settings(deadline=None, max_examples=30)
@@ -229,6 +231,18 @@ def test_the_first_followed_video_speaks_for_an_episode() -> None:
     assert 0.99 not in [each.score for each in episodes]
 
 
+def test_an_episode_whose_video_could_not_be_measured_is_left_out() -> None:
+    made = with_scores()
+    blind = judgement(0, "accept", Verdict(True, "nothing could be measured", None))
+    later = Event(30, "accept", "fine", values={"score": 0.99})
+    first = replace(made.episodes[0], events=(blind, later))
+    episodes = judged_episodes([replace(made, episodes=(first, *made.episodes[1:]))])
+    assert [each.case for each in episodes] == list(made.cases[1:]), "the next video is not the one followed"
+    (note,) = left_out(len(made.episodes), len(episodes))
+    assert note.startswith("1 of 48 episodes are left out")
+    assert not left_out(48, 48)
+
+
 def test_results_without_a_judge_or_with_a_case_twice_are_refused() -> None:
     with pytest.raises(DataError, match=r"no video was judged in .*kinesight judge --help"):
         judged_episodes([results()])
@@ -241,8 +255,9 @@ def test_files_say_what_was_computed(tmp_path: Path) -> None:
     to_fit, others = split(episodes, range(5))
     fit = fit_weights(to_fit)
     made = [calibrate("weights as they were", others), calibrate("fitted weights", rescored(others, fit))]
-    text, picture = write_calibration(tmp_path, made, fit)
+    text, picture = write_calibration(tmp_path, made, fit, ("a note",))
     document = json.loads(text.read_text())
+    assert document["notes"] == ["a note"]
     first = document["calibrations"][0]
     assert first["auroc"]["value"] == made[0].area.value
     again = calibrate(

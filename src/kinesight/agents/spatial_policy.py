@@ -229,7 +229,7 @@ class SpatialPolicyAgent:
             if verdict.ok:
                 return video
             rejected.append((verdict, video))
-        number = max(range(len(rejected)), key=lambda i: rejected[i][0].score)
+        number = max(range(len(rejected)), key=lambda i: rejected[i][0].score or 0.0)
         verdict, video = rejected[number]
         kept = replace(verdict, reason=f"video {number + 1} of {len(rejected)}, none was accepted")
         events.append(judgement(step, "keep", kept, video))
@@ -250,8 +250,10 @@ def noted(step: int, notes: Sequence[Note]) -> list[Event]:
 
 def judgement(step: int, kind: str, verdict: Verdict, video: ImaginedVideo | None = None) -> Event:
     """A verdict as an event: "accept" and "reject", "keep" for the best of the rejected, and "judge" where
-    the verdict changes nothing. All but "reject" belong to a video that is followed."""
-    return Event(step, kind, verdict.reason, video, {"score": verdict.score, **verdict.terms})
+    the verdict changes nothing. All but "reject" belong to a video that is followed. Where nothing could be
+    measured there is no "score" among its values."""
+    score = {} if verdict.score is None else {"score": verdict.score}
+    return Event(step, kind, verdict.reason, video, {**score, **verdict.terms})
 
 
 def case_generator(case: Case, seed: int = 0) -> torch.Generator:

@@ -30,7 +30,9 @@ def calibrate(
         from kinesight.types.errors import UsageError
 
         raise UsageError("a calibration needs one folder with results.json at least")
-    episodes = measure.judged_episodes([read_results(folder) for folder in results])
+    read = [read_results(folder) for folder in results]
+    episodes = measure.judged_episodes(read)
+    notes = measure.left_out(sum(len(each.episodes) for each in read), len(episodes))
     fit = None
     if fit_seeds:
         to_fit, episodes = measure.split(episodes, arguments.seeds(fit_seeds))
@@ -44,5 +46,7 @@ def calibrate(
         shares = " ".join(f"agent.critic.weights.{name}={share:.3f}" for name, share in fit.weights.items())
         say(f"fitted on {fit.episodes} episodes with {fit.failures} failures:")
         say(f"--set {shares} agent.critic.threshold={fit.threshold:.3f}")
-    for file in write_calibration(out or results[0], made, fit):
+    for note in notes:
+        say(f"[yellow]![/yellow] {note}")
+    for file in write_calibration(out or results[0], made, fit, notes):
         say(path(file))

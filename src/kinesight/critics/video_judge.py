@@ -74,7 +74,7 @@ class VideoJudge:
         self.realism = realism
 
     def judge(self, video: ImaginedVideo, observation: Observation) -> Verdict:
-        """The score with the terms that could be measured; with none, the video is accepted.
+        """The score with the terms that could be measured; with none, the video is accepted without one.
 
         `arm`, `objects` and `plan` need the hand inside the first frame, `plan` a plan that moves in the
         picture, `realism` a discriminator.
@@ -82,7 +82,7 @@ class VideoJudge:
         terms = self.terms(video, observation)
         total = sum(self.config.weights[name] for name in terms)
         if not total:
-            return Verdict(True, "nothing could be measured", 1.0, terms)
+            return Verdict(True, "nothing could be measured", None, terms)
         score = sum(self.config.weights[name] * value for name, value in terms.items()) / total
         ok = score >= self.config.threshold
         listed = ", ".join(f"{name} {value:.2f}" for name, value in terms.items())

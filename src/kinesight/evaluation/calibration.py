@@ -21,7 +21,6 @@ from jaxtyping import Bool, Float
 from kinesight.evaluation.results import Results
 from kinesight.evaluation.statistics import Z_95, Interval, Proportion, proportion, wilson_interval
 from kinesight.types.case import Case
-from kinesight.types.decision import Event
 from kinesight.types.errors import DataError, UsageError
 from kinesight.types.results import EpisodeResult
 
@@ -89,14 +88,26 @@ class Calibration:
 
 
 def judged_episodes(results: Sequence[Results]) -> tuple[Judged, ...]:
-    """One a case; episodes of several results must be of different cases."""
-    found: dict[Case, Judged] = {}
+    """One a case, but for those whose video has no score because nothing of it could be measured.
+
+    Episodes of several results must be of different cases.
+    """
+    found: dict[Case, Judged | None] = {}
     for result in results:
         for episode in result.episodes:
             if episode.case in found:
                 raise UsageError(f"the results hold a case twice: {episode.case}")
             found[episode.case] = _judged(result.agent, episode)
-    return tuple(found.values())
+    return tuple(each for each in found.values() if each is not None)
+
+
+def left_out(episodes: int, judged: int) -> tuple[str, ...]:
+    """A note where not all episodes have a score."""
+    if judged == episodes:
+        return ()
+    return (
+        f"{episodes - judged} of {episodes} episodes are left out: nothing of their video could be measured",
+    )
 
 
 def calibrate(name: str, episodes: Sequence[Judged]) -> Calibration:
@@ -240,19 +251,17 @@ def layout(case: Case) -> tuple[object, ...]:
 _BOTH = (np.True_, np.False_)
 
 
-def _judged(agent: str, episode: EpisodeResult) -> Judged:
-    event = next((each for each in episode.events if _is_judgement(each)), None)
+def _judged(agent: str, episode: EpisodeResult) -> Judged | None:
+    event = next((each for each in episode.events if each.kind in FOLLOWED), None)
     if event is None:
         raise DataError(
             f"results of {agent!r}: no video was judged in {episode.case}; the agent needs a critic, see "
             "kinesight judge --help"
         )
+    if "score" not in event.values:
+        return None
     terms = {name: value for name, value in event.values.items() if name != "score"}
     return Judged(episode.case, episode.success, event.values["score"], terms)
-
-
-def _is_judgement(event: Event) -> bool:
-    return event.kind in FOLLOWED and "score" in event.values
 
 
 def _mean_term(episodes: Sequence[Judged], name: str) -> float:

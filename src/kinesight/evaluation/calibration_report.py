@@ -24,9 +24,18 @@ _PLOT, _MARGIN = 300, 60
 _INK, _GREY, _BLUE = (40, 40, 40), (205, 205, 205), (60, 90, 170)
 
 
-def write_calibration(folder: Path, made: Sequence[Calibration], fit: Fit | None) -> tuple[Path, Path]:
-    """`calibration.json` and `calibration.png`, one row of the picture for every calibration."""
-    document = {"calibrations": [to_json(each) for each in made], "fit": None if fit is None else asdict(fit)}
+def write_calibration(
+    folder: Path, made: Sequence[Calibration], fit: Fit | None, notes: Sequence[str] = ()
+) -> tuple[Path, Path]:
+    """`calibration.json` and `calibration.png`, one row of the picture for every calibration.
+
+    `notes`: what has to be known to read the figures.
+    """
+    document = {
+        "calibrations": [to_json(each) for each in made],
+        "fit": None if fit is None else asdict(fit),
+        "notes": list(notes),
+    }
     text, picture = folder / JSON_NAME, folder / PICTURE_NAME
     write_atomic(text, json.dumps(to_jsonable(document), indent=1) + "\n")
     rows = np.concatenate([draw(each) for each in made])

@@ -61,7 +61,8 @@ class Verdict:
 
     ok: bool
     reason: str
-    score: float = 1.0
+    score: float | None = 1.0
+    """None where nothing could be measured: then nothing speaks against it, and nothing for it."""
     terms: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
     """How the judgement was come to."""
