@@ -129,6 +129,9 @@ def test_calibrate(kinesight, workspace: Path) -> None:
     assert "--set agent.critic.weights.plan=" in outcome.out
     made = json.loads((folder / "calibration.json").read_text())
     assert [len(each["episodes"]) for each in made["calibrations"]] == [10, 10]
+    (note,) = made["notes"]
+    assert note.startswith("10 episodes with 5 failures prove little")
+    assert note.split(":")[0] in outcome.out
     assert (folder / "calibration.png").read_bytes()[1:4] == b"PNG"
     for words, status, message in (
         (("tiny",), 1, "no video was judged"),

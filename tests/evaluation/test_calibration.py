@@ -28,6 +28,7 @@ from kinesight.evaluation.calibration import (
     quartiles,
     rescored,
     split,
+    too_few,
 )
 from kinesight.evaluation.calibration_report import draw, roc, to_json, to_table, write_calibration
 from kinesight.evaluation.results import Results
@@ -190,6 +191,15 @@ def test_the_best_threshold_splits_what_can_be_split() -> None:
 def test_too_little_to_calibrate_on_is_refused(scores, outcomes) -> None:
     with pytest.raises(DataError, match="needs 4 episodes, successes and failures"):
         calibrate("", judged(scores, outcomes))
+
+
+def test_few_episodes_or_failures_are_warned_of() -> None:
+    assert too_few(judged([0.5] * 200, [False] * 40 + [True] * 160)) == ()
+    for outcomes in ([False] * 40 + [True] * 159, [False] * 39 + [True] * 161):
+        (warning,) = too_few(judged([0.5] * len(outcomes), outcomes))
+        count = f"{len(outcomes)} episodes with {outcomes.count(False)} failures"
+        assert warning.startswith(f"{count} prove little")
+        assert warning.endswith("has 200 episodes and 40 failures at least")
 
 
 def test_too_little_to_fit_to_is_refused() -> None:

@@ -38,6 +38,7 @@ def calibrate(
         to_fit, episodes = measure.split(episodes, arguments.seeds(fit_seeds))
         fit = measure.fit_weights(to_fit)
     made = [measure.calibrate("weights as they were", episodes)]
+    notes = (*notes, *measure.too_few(episodes))
     if fit is not None:
         made.append(measure.calibrate("fitted weights", measure.rescored(episodes, fit)))
     for calibration in made:

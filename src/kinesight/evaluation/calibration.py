@@ -27,6 +27,8 @@ from kinesight.types.results import EpisodeResult
 FOLLOWED = ("accept", "keep", "judge")
 """Kinds of event with a judgement of a video that was followed; a rejected one has no outcome."""
 GROUPS = 4
+ENOUGH_EPISODES, ENOUGH_FAILURES = 200, 40
+"""From so many on a calibration can be relied on; the intervals of fewer are wide, and a warning says so."""
 RIDGE = 1e-3
 """Penalty on the squares of the fitted weights, per episode."""
 
@@ -107,6 +109,17 @@ def left_out(episodes: int, judged: int) -> tuple[str, ...]:
         return ()
     return (
         f"{episodes - judged} of {episodes} episodes are left out: nothing of their video could be measured",
+    )
+
+
+def too_few(episodes: Sequence[Judged]) -> tuple[str, ...]:
+    """A warning where there are fewer episodes, or fewer failures, than can be relied on."""
+    failures = sum(not each.success for each in episodes)
+    if len(episodes) >= ENOUGH_EPISODES and failures >= ENOUGH_FAILURES:
+        return ()
+    return (
+        f"{len(episodes)} episodes with {failures} failures prove little: a calibration to rely on has "
+        f"{ENOUGH_EPISODES} episodes and {ENOUGH_FAILURES} failures at least",
     )
 
 
