@@ -11,7 +11,6 @@ from kinesight.types.errors import UsageError
 from kinesight.types.windows import (
     EpisodeBounds,
     FineSpread,
-    FineStride,
     GoalWithin,
     NextKeyframes,
     Offsets,
@@ -48,7 +47,6 @@ RULES = (
     NextKeyframes(2),
     FineSpread(8),
     FineSpread(1),
-    FineStride(8, 5),
 )
 
 
@@ -142,29 +140,17 @@ def test_fine_frames_are_taken_at_the_rate(rate, begin, end):
     assert (inside / (end - begin)) / ((1001 - inside) / coarse) == pytest.approx(rate, rel=0.02)
 
 
-def test_strides_are_a_fifth_of_the_interval_in_fine_phases():
-    fine = np.zeros((2, 101), bool)
-    fine[0, 40:61] = True
-    bounds = EpisodeBounds(np.array([100, 65]), fine=fine)
-    indices, valid = FineStride(9, 10)(np.array([30, 5]), bounds, np.random.default_rng(0))
-    assert list(indices[0]) == [30, 40, 42, 44, 46, 48, 50, 52, 54]
-    assert list(indices[1]) == [5, 15, 25, 35, 45, 55, 65, 65, 65]
-    assert valid.tolist() == [[True] * 9, [True] * 7 + [False] * 2]
-
-
 @settings(deadline=None, max_examples=50)
 @given(data=starts_and_bounds())
-def test_strides_are_even_on_the_fine_clock(data):
+def test_fine_frames_are_even_on_the_fine_clock(data):
     starts, bounds = data
-    indices, valid = FineStride(6, 10)(starts, bounds, np.random.default_rng(0))
-    assert np.array_equal(indices[:, 0], starts)
-    assert valid[:, 0].all()
-    assert np.all(np.diff(valid.astype(int), axis=1) <= 0), "what follows the end is past it too"
+    indices, _ = FineSpread(6)(starts, bounds, np.random.default_rng(0))
     clock = fine_clock(bounds, 5.0)
-    shown = np.take_along_axis(clock, indices, 1) - np.take_along_axis(clock, starts[:, None], 1)
+    shown = np.take_along_axis(clock, indices, 1)
+    even = np.linspace(shown[:, 0], shown[:, -1], 6, axis=1)
     # A frame is half a step off at most, which is 2.5 on the clock.
-    assert np.all(np.abs(shown - 10 * np.arange(6))[valid] <= 2.5)
-    assert np.all(indices[~valid] == np.broadcast_to(bounds.last[:, None], valid.shape)[~valid])
+    assert np.all(np.abs(shown - even) <= 2.5)
+    assert np.array_equal(indices[:, [0, -1]], np.stack([starts, bounds.last], axis=1))
 
 
 @settings(deadline=None)
@@ -196,5 +182,3 @@ def test_wrong_rules_are_answered():
     for count, rate in ((0, 5.0), (4, 0.5), (4, float("inf"))):
         with pytest.raises(UsageError, match="FineSpread needs count >= 1"):
             FineSpread(count, rate)
-    with pytest.raises(UsageError, match="interval of at least one step"):
-        FineStride(4, 0)

@@ -2,8 +2,8 @@
 
 The paper watches the distance between gripper and target over the frames, calls close-contact phases fine
 manipulation, and samples them at five times the coarse rate. It names six parameters and gives no value. Five
-of them decide what is fine and stand here; the sixth, the interval between frames, belongs to the rule that
-takes them (`FineSpread`, `FineStride` in types/windows.py). The paper's distances come from point clouds of
+of them decide what is fine and stand here; the sixth, the interval between frames, has no place: `FineSpread`
+in types/windows.py spreads a number of frames to the end. The paper's distances come from point clouds of
 masks and depth; here they come from the recorded scene, and go to where the task's target is touched.
 """
 

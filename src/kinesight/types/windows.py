@@ -96,14 +96,16 @@ class Spread:
 class FineSpread:
     """`count` frames from the start frame to the last one, `rate` times as dense in fine intervals.
 
-    Spatial Policy, "Dataset Construction". Without a fine interval on the way it is `Spread`.
+    Spatial Policy, "Dataset Construction", but for its interval between frames: here the frames reach to the
+    end, whatever lies between them. Without a fine interval on the way it is `Spread`.
     """
 
     count: int
     rate: float = 5.0
 
     def __post_init__(self) -> None:
-        _check_rate(self)
+        if self.count < 1 or not (np.isfinite(self.rate) and self.rate >= 1):
+            raise UsageError(f"FineSpread needs count >= 1 and a finite rate >= 1, got {self}")
 
     def __call__(
         self, starts: Int[np.ndarray, "b"], bounds: EpisodeBounds, generator: np.random.Generator
@@ -112,38 +114,6 @@ class FineSpread:
         begin, end = (np.take_along_axis(clock, f[:, None], 1) for f in (starts, bounds.last))
         readings = begin + np.linspace(0.0, 1.0, self.count) * (end - begin)
         return clip_to_episode(np.rint(frames_at(clock, readings)).astype(starts.dtype), bounds)
-
-
-@dataclass(frozen=True, slots=True)
-class FineStride:
-    """The start frame and the next ones, `interval` steps apart, in fine intervals `interval / rate` steps.
-
-    Spatial Policy's own sampling, whose clips do not reach to the end of the task; `interval` is the paper's
-    parameter of that name. Frames past the end are invalid.
-    """
-
-    count: int
-    interval: int
-    rate: float = 5.0
-
-    def __post_init__(self) -> None:
-        _check_rate(self)
-        if self.interval < 1:
-            raise UsageError(f"FineStride needs an interval of at least one step, got {self}")
-
-    def __call__(
-        self, starts: Int[np.ndarray, "b"], bounds: EpisodeBounds, generator: np.random.Generator
-    ) -> Frames:
-        clock = fine_clock(bounds, self.rate)
-        begin, end = (np.take_along_axis(clock, f[:, None], 1) for f in (starts, bounds.last))
-        readings = begin + self.interval * np.arange(self.count)
-        indices, _ = clip_to_episode(np.rint(frames_at(clock, readings)).astype(starts.dtype), bounds)
-        return indices, readings <= end
-
-
-def _check_rate(rule: FineSpread | FineStride) -> None:
-    if rule.count < 1 or not (np.isfinite(rule.rate) and rule.rate >= 1):
-        raise UsageError(f"{type(rule).__name__} needs count >= 1 and a finite rate >= 1, got {rule}")
 
 
 def fine_clock(bounds: EpisodeBounds, rate: float) -> Float[np.ndarray, "b t"]:
