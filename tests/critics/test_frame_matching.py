@@ -1,4 +1,5 @@
 import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -58,6 +59,14 @@ def test_the_score_rises_on_the_way_and_the_threshold_separates(soft):
     assert score(scene(48), goal, None) > CONFIG.threshold, "without a reference the background decides"
 
 
+def test_a_change_of_zero_takes_the_plain_terms_whatever_the_reference():
+    current, goal, plain = scene(48), scene(60), replace(CONFIG, change=0)
+    assert similarity(current, goal, scene(30), plain) == similarity(current, goal, None, CONFIG)
+    matcher = plain.build()
+    matcher.reset(ImaginedVideo(scene(30), goal[None], None, "slide right"))
+    assert matcher.update(current, 0).reason.startswith("matched"), "the background decides"
+
+
 def test_terms_stay_in_their_range():
     random = np.random.default_rng(0)
     frames = random.integers(0, 256, (6, 40, 56, 3)).astype(np.uint8)
@@ -94,6 +103,7 @@ def test_a_comparison_is_fast():
         {"max_steps": 0},
         {"passed_from": 1.5},
         {"passed_drop": -0.1},
+        {"change": -1},
     ],
 )
 def test_impossible_configurations_are_refused(values):

@@ -1,13 +1,18 @@
 """What holds for every recipe in the catalogue, and how values are replaced."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from kinesight.critics.video_judge import VideoJudgeConfig
 from kinesight.envs import catalogue as envs
 from kinesight.experiments import catalogue
-from kinesight.experiments.recipe import Recipe, override
+from kinesight.experiments.critics import critic_stages
+from kinesight.experiments.evaluation import with_agent
+from kinesight.experiments.recipe import Recipe, loop_settings, override
+from kinesight.experiments.runs import Run
 from kinesight.experiments.training import default_data
 from kinesight.interfaces.model import TrainableModel
 from kinesight.types.action import ActionSpec
@@ -138,6 +143,14 @@ def test_the_original_is_not_changed() -> None:
     before = json.loads(to_json(TINY))
     override(TINY, ("data.cameras=corner3", "stages.policy.training.steps=9"))
     assert json.loads(to_json(TINY)) == before
+
+
+def test_the_papers_recipe_judges_its_videos_and_records_up_to_the_first_success() -> None:
+    paper = catalogue.recipe("spatial-policy-paper")
+    assert loop_settings(paper).critic == VideoJudgeConfig(), "one that needs no stage of its own"
+    assert critic_stages(paper) == ()
+    assert paper.data.hold_steps == 0
+    assert loop_settings(with_agent(Run(Path("nowhere"), paper), judge="none").recipe).critic is None
 
 
 def test_unknown_names() -> None:

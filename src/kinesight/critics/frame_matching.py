@@ -56,7 +56,8 @@ class FrameMatchingConfig:
     slack_px: float = 1.0
     """Shift of the goal along x and y that still counts as the goal."""
     change: int = 16
-    """Grey levels (0-255) by which a pixel must differ between reference and goal to count."""
+    """Grey levels (0-255) by which a pixel must differ between reference and goal to count; 0 knows no
+    reference: plain terms over the whole picture."""
 
     def __post_init__(self) -> None:
         if (
@@ -69,6 +70,8 @@ class FrameMatchingConfig:
             )
         if not 0 < self.threshold <= 1 or self.max_steps < 1:
             raise UsageError(f"frame matching needs 0 < threshold <= 1 and max_steps >= 1, got {self}")
+        if self.change < 0:
+            raise UsageError(f"change must not be negative, got {self.change}")
         if not (0 <= self.passed_from <= 1 and 0 <= self.passed_drop <= 1):
             raise UsageError(f"passed_from and passed_drop must lie in [0, 1], got {self}")
 
@@ -191,6 +194,7 @@ def weighted(terms: Mapping[str, float], weights: Mapping[str, float]) -> float:
 
 def prepare(goal: Image, reference: Image | None, config: FrameMatchingConfig) -> Goal:
     """What `compare` needs of a goal frame [y x 3] and the frame that it is to be reached from."""
+    reference = reference if config.change else None
     grey = _grey(goal, config)
     before = grey if reference is None else _grey(reference, config)
     moved = (np.abs(grey - before) >= config.change).astype(np.float32)

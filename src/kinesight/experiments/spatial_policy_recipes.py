@@ -10,6 +10,7 @@ from kinesight.agents.replanning import Replanning
 from kinesight.agents.spatial_policy import SpatialPolicyConfig
 from kinesight.collection.collect import CollectionConfig
 from kinesight.critics.frame_matching import FrameMatchingConfig
+from kinesight.critics.video_judge import VideoJudgeConfig
 from kinesight.envs.metaworld_tables import SP11
 from kinesight.experiments.recipe import EvaluationConfig, Recipe, Stage
 from kinesight.experiments.spatial_policy import IMAGINER, POLICY, QUICKSTART
@@ -141,7 +142,7 @@ PAPER = Recipe(
     name="spatial-policy-paper",
     summary="the paper's sizes and settings; a GPU, days",
     # Images, cameras, tasks and standard starts as there; how many episodes is not said there.
-    data=replace(FULL.data, episodes=25, starts=("standard",)),
+    data=replace(FULL.data, episodes=25, starts=("standard",), hold_steps=0),
     stages=(
         Stage(
             IMAGINER,
@@ -203,7 +204,10 @@ PAPER = Recipe(
         ),
     ),
     agent=SpatialPolicyConfig(
-        execute=4, matching=FrameMatchingConfig(passed_drop=0.0), replanning=Replanning(max_plans=6)
+        execute=4,
+        matching=FrameMatchingConfig(passed_drop=0.0),
+        critic=VideoJudgeConfig(),  # in the place of GPT-4o, which `--judge chat` can ask
+        replanning=Replanning(max_plans=6),
     ),
     evaluation=EvaluationConfig(tasks=SP11, cameras=THREE_CAMERAS, start="standard"),
 )
