@@ -13,10 +13,13 @@ from kinesight.experiments.ablations import Ablation, run_ablations
 from kinesight.experiments.cells import Cell, results_folder, stage_key
 from kinesight.experiments.evaluation import recipe_cases
 from kinesight.experiments.recipe import EvaluationConfig, Recipe, Stage
+from kinesight.experiments.runs import RunRecord
 from kinesight.experiments.spatial_policy_ablations import with_imaginer
 from kinesight.training.loop import Interrupted
 from kinesight.types.errors import KinesightError, UnknownName, UsageError
+from kinesight.types.files import write_atomic
 from kinesight.types.results import EpisodeResult
+from kinesight.types.serial import to_json
 
 
 @pytest.fixture
@@ -107,6 +110,28 @@ def test_a_cell_that_fails_says_why_and_does_not_end_the_others(tmp_path, monkey
     assert run_ablations(tables, tmp_path / "out", ["noise"])["noise"].failed == {}
     assert tried[2:] == ["three", "one"]
     assert not note.exists()
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_cells_that_trained_for_longer_than_the_budget_are_named(tmp_path, monkeypatch, base, seeds):
+    """Each training counts by itself: two short ones of a cell are within it."""
+    spent = iter([25.0, 11.0, 11.0, 12.0])
+
+    def takes_long(cell: Cell, folder: Path, *_: object) -> Results:
+        seconds = {"collect": 9000.0, "train policy": 60 * next(spent), "evaluate": 9000.0}
+        write_atomic(folder / "run.json", to_json(RunRecord(seconds=seconds)))
+        return measure(cell, folder)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(runner, "run_cell", takes_long)
+    silent = {"announce": lambda _: None, "seeds": seeds}
+    table = replace(two_cells(base), note="A note.", minutes=20.0)
+    found = run_ablations((table,), tmp_path / "out", **silent)["noise"]
+    assert found.note == "A note. Trained for longer than the 20 minutes of the budget: one (25.0)."
+    assert found.note in (tmp_path / "out/report.html").read_text()
+    assert json.loads((tmp_path / "out/tables.json").read_text())["noise"]["note"] == found.note
+    unlimited = run_ablations((replace(table, minutes=0.0),), tmp_path / "out", **silent)["noise"]
+    assert unlimited.note == "A note."
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), Interrupted("saved")])

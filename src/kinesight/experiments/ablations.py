@@ -57,6 +57,8 @@ class Ablation:
     title: str
     note: str
     cells: tuple[Cell, ...]
+    minutes: float = 0.0
+    """What one training of a cell's own stages is meant to take; the page names those over it. 0: unsaid."""
 
     def __post_init__(self) -> None:
         names = [cell.name for cell in self.cells]
@@ -226,7 +228,7 @@ def _table(
 ) -> ResultTable:
     """As far as its cells have come; a row is pooled over the training seeds that it has."""
     rows: dict[str, Results | None] = {}
-    failed, minutes = {}, {}
+    failed, minutes, longest = {}, {}, {}
     for cell in table.cells:
         seeded = {seed: with_training_seed(cell, seed) for seed in seeds}
         keys = {seed: cell_key(own) for seed, own in seeded.items()}
@@ -242,7 +244,17 @@ def _table(
             minutes[cell.name] = Minutes(
                 sum(cost.training for cost in known), sum(cost.evaluation for cost in known)
             )
-    return ResultTable(table.name, table.title, table.note, rows, failed, minutes, tuple(seeds))
+            longest[cell.name] = max(cost.training for cost in known)
+    note = f"{table.note} {_over_budget(longest, table.minutes)}".strip()
+    return ResultTable(table.name, table.title, note, rows, failed, minutes, tuple(seeds))
+
+
+def _over_budget(longest: Mapping[str, float], minutes: float) -> str:
+    """Which cells took more than so many minutes to train; nothing where none did, or none is said."""
+    told = [f"{name} ({spent:.1f})" for name, spent in longest.items() if minutes and spent > minutes]
+    return (
+        f"Trained for longer than the {minutes:g} minutes of the budget: {', '.join(told)}." if told else ""
+    )
 
 
 def _failure(folder: Path) -> str:
