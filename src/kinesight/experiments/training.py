@@ -133,7 +133,7 @@ def fit_steps(run: Run, store: EpisodeStore) -> None:
     recipe, record = run.recipe, run.record()
     own = [stage for stage in recipe.stages if stage.name not in record.taken and not stage.imagined_by]
     begun = any(last_checkpoint(run.path / stage.name / "checkpoints") for stage in own)
-    if not recipe.training_minutes or record.steps or begun:
+    if not recipe.training_minutes or not own or record.steps or begun:
         return
     pace, store = {}, _with_intervals(recipe, store)
     with run.phase("pace"):
