@@ -291,6 +291,20 @@ def test_it_asks_for_the_policys_view_of_the_cases_camera_and_what_the_planner_n
     assert loop.agent.privileged == ("expert", "scene")
 
 
+def test_a_planner_with_a_picture_of_its_own_gets_it_when_a_plan_is_due() -> None:
+    loop = Loop(execute=6, look_every=3, stuck=StuckConfig(window_steps=4))
+    loop.planner.request = replace(Planner.request, large_side=336)
+    decisions = [loop.act(0, x=0.0) for _ in range(12)]
+    noticed = [n for n, decision in enumerate(decisions) if "stuck" in kinds(decision)]
+    planned = [n for n, decision in enumerate(decisions) if "plan" in kinds(decision)]
+    assert planned == [0, *(n + 1 for n in noticed)]
+    assert len(noticed) == 1
+    assert [n for n, request in enumerate(loop.requests) if request.large_side] == planned
+    assert {request.large_side for request in loop.requests} == {0, 336}
+    assert all((r.height, r.width) == (SIZE, SIZE) for r in loop.requests if r.cameras)
+    assert loop.planner.feedback[1] == Feedback(decisions[noticed[0]].events[0].reason)
+
+
 def test_a_short_chunk_does_not_leave_the_policy_blind() -> None:
     """A policy that predicts fewer actions than are to be executed sees when they are used up."""
     loop = Loop(policy_horizon=3, execute=4, look_every=4)

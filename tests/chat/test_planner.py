@@ -73,7 +73,8 @@ def seen(picture) -> Observation:
     camera = Camera("corner", np.array([[50.0, 0, 16], [0, 50, 12], [0, 0, 1]]), np.eye(4), 24, 32)
     points = {"gripper": np.zeros(3), "target": np.array([0.1, 0.2, 0.3]), "goal": np.array([0.1, 0.2, 0.5])}
     proprio = np.array([0, 0, 0, 0, 0, 0, 1, 1.0])
-    return Observation(5, "push it", {"corner": View(camera, picture)}, proprio, Scene(points, np.zeros(1)))
+    views = {"corner": View(camera, large_rgb=picture)}
+    return Observation(5, "push it", views, proprio, Scene(points, np.zeros(1)))
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def planner(asking):
 
     def make(server, offsets: OffsetSource | None = None, corrections: int = 1, **changes) -> ChatPlanner:
         client = asking(server, **changes).client
-        config = ChatPlannerConfig(client.config, corrections=corrections)
+        config = ChatPlannerConfig(corrections=corrections)
         return ChatPlanner(config, client, "corner", Fallback(), offsets)
 
     return make
@@ -315,7 +316,7 @@ class TestSetUp:
         made = planner("http://127.0.0.1:9/v1", BlindOffsets())
         request = made.request
         assert request.cameras == ("corner", "side")
-        assert request.rgb
+        assert request.large_side == made.config.size == 336
         assert (request.depth, request.segmentation, request.scene) == (True, True, True)
         assert made.privileged == ("scene", "segmentation")
 
@@ -323,7 +324,7 @@ class TestSetUp:
         made = planner(serve(says(PLAN)), SceneOffsets("corner"))
         for wrong, message in (
             (replace(seen, views={}), "'corner'"),
-            (replace(seen, views={"corner": View(seen.views["corner"].camera)}), "rgb=True"),
+            (replace(seen, views={"corner": View(seen.views["corner"].camera)}), "large_side"),
             (replace(seen, scene=None), "scene=True"),
         ):
             with pytest.raises(UsageError, match=message):
@@ -333,7 +334,7 @@ class TestSetUp:
     def test_planners_share_a_client_and_declare_every_privilege(self, serve, asking, seen):
         server = serve(says(PLAN))
         client = asking(server).client
-        planners = ChatPlanners(ChatPlannerConfig(client.config), client, Fallback(), SceneOffsetSources())
+        planners = ChatPlanners(ChatPlannerConfig(), client, Fallback(), SceneOffsetSources())
         assert isinstance(planners, Planners)
         assert planners.privileged == ("scene",)
         one, other = planners.for_case(CASE), planners.for_case(replace(CASE, camera="side"))
@@ -343,15 +344,14 @@ class TestSetUp:
 
     def test_building_finds_a_missing_key(self, monkeypatch):
         monkeypatch.delenv("TOY_KEY", raising=False)
-        config = ChatPlannerConfig(ChatConfig("toy", key_variable="TOY_KEY"))
         with pytest.raises(KeyMissing, match="TOY_KEY"):
-            config.build(Fallback())
+            ChatPlannerConfig().build(ChatConfig("toy", key_variable="TOY_KEY"), Fallback())
 
     @pytest.mark.parametrize("changes", [{"longest_m": 0.0}, {"corrections": -1}, {"size": 0}])
     def test_wrong_settings(self, changes):
         with pytest.raises(UsageError, match="positive"):
-            ChatPlannerConfig(ChatConfig("toy"), **changes)
+            ChatPlannerConfig(**changes)
 
     def test_settings_survive_a_recipes_file(self):
-        config = ChatPlannerConfig(ChatConfig("toy", key_variable="TOY_KEY"), 1.5)
+        config = ChatPlannerConfig(1.5, size=448)
         assert from_json(ChatPlannerConfig, to_json(config)) == config

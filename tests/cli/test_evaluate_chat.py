@@ -43,6 +43,15 @@ def test_a_model_plans_and_judges_and_the_page_says_what_it_took(kinesight, work
     assert f"{812 * asked} + {40 * asked}" in page
 
 
+def test_the_planner_is_shown_a_larger_picture_than_the_policy(kinesight, workspace: Path) -> None:
+    sizes = ("agent.chat_planner.size=200", "agent.chat.pictures.least_side=0", "agent.chat.cache=null")
+    with serving([says(PLAN)]) as server:
+        asked = ("--planner", "chat", "--chat-model", "toy", "--chat-url", server.url)
+        outcome = kinesight(*COMMAND, *asked, "--set", *sizes, "--out", "large")
+        assert outcome.status == 0, outcome.err
+    assert {picture.shape for request in server.requests for picture in request.pictures} == {(200, 200, 3)}
+
+
 def test_without_answers_the_fallback_plans_and_the_page_says_so(kinesight, workspace: Path) -> None:
     with serving([fails(503)]) as server:
         settings = ("agent.chat.attempts=1", "agent.chat.most_failed=1", "agent.chat.cache=null")

@@ -1,5 +1,6 @@
 """The contract of every listed environment."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -60,6 +61,21 @@ def test_nothing_is_rendered_or_told_unasked(name: str):
     assert bare.scene is None
     view = bare.views[camera]
     assert (view.rgb, view.depth_m, view.segmentation) == (None, None, None)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_large_picture_comes_beside_the_others(name: str):
+    environment = started(name)
+    camera = catalogue.cameras(name)[0]
+    request = ViewRequest(cameras=(camera,), height=48, width=64, depth=True)
+    plain, view = (
+        environment.observe(each).views[camera] for each in (request, replace(request, large_side=128))
+    )
+    assert plain.large_rgb is None
+    np.testing.assert_array_equal(view.rgb, plain.rgb)
+    np.testing.assert_array_equal(view.depth_m, plain.depth_m)
+    large = environment.observe(ViewRequest(cameras=(camera,), height=96, width=128)).views[camera]
+    np.testing.assert_array_equal(view.large_rgb, large.rgb)
 
 
 @pytest.mark.parametrize("name", NAMES)

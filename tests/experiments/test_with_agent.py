@@ -1,6 +1,6 @@
 """Other settings of a trained run's agent: what the command line gives, and in which order."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -8,10 +8,14 @@ import pytest
 from kinesight.critics.chat_judge import ChatJudgeConfig
 from kinesight.experiments import catalogue
 from kinesight.experiments.evaluation import with_agent
-from kinesight.experiments.recipe import loop_settings
+from kinesight.experiments.planners import make_planners
+from kinesight.experiments.recipe import Recipe, loop_settings
 from kinesight.experiments.runs import Run, create_run
 from kinesight.language.chat import ChatConfig
+from kinesight.planning.chat import ChatPlannerConfig
+from kinesight.types.case import Case
 from kinesight.types.errors import UsageError
+from kinesight.types.serial import from_jsonable, to_jsonable
 
 CHAT = ChatConfig("toy", "http://127.0.0.1:9/v1")
 OWN = {
@@ -36,6 +40,21 @@ def test_assignments_reach_the_model_that_the_command_line_names(run: Run, assig
     chat = replace(CHAT, **OWN[assignment])
     assert chat != CHAT
     assert agent == replace(before, planner="chat", chat=chat, critic=ChatJudgeConfig(chat))
+
+
+def test_assignments_reach_what_the_planner_is_shown(run: Run) -> None:
+    own = ChatPlannerConfig(longest_m=1.5, corrections=0, size=448)
+    assignments = tuple(f"agent.chat_planner.{name}={value}" for name, value in asdict(own).items())
+    agent = loop_settings(with_agent(run, assignments, "chat", chat=CHAT).recipe)
+    assert agent.chat_planner == own
+    planner = make_planners(agent).for_case(Case("metaworld", "handle-press", 0, "corner"))
+    assert planner.request.large_side == 448
+
+
+def test_a_recipe_from_before_those_settings_is_read(run: Run) -> None:
+    document = to_jsonable(run.recipe)
+    del document["agent"]["chat_planner"]
+    assert from_jsonable(Recipe, document) == run.recipe
 
 
 def test_assignments_reach_the_judge_too(run: Run) -> None:

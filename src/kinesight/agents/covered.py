@@ -7,6 +7,7 @@ import torch
 from kinesight.agents.spatial_policy import case_generator
 from kinesight.interfaces.agent import Agent
 from kinesight.nn.masking import covered
+from kinesight.types.arrays import Image
 from kinesight.types.case import Case
 from kinesight.types.decision import Decision
 from kinesight.types.observation import Observation, View, ViewRequest
@@ -40,5 +41,11 @@ class Covered:
     def _cover(self, view: View) -> View:
         if view.rgb is None:
             return view
-        picture = torch.from_numpy(view.rgb.copy())[None, None]
-        return replace(view, rgb=covered(picture, self.share, self._generator)[0, 0].numpy())
+        again = torch.Generator()
+        again.set_state(self._generator.get_state())  # the large picture hides what the other one hides
+        large = None if view.large_rgb is None else self._blocks(view.large_rgb, again)
+        return replace(view, rgb=self._blocks(view.rgb, self._generator), large_rgb=large)
+
+    def _blocks(self, picture: Image, generator: torch.Generator) -> Image:
+        images = torch.from_numpy(picture.copy())[None, None]
+        return covered(images, self.share, generator)[0, 0].numpy()

@@ -2,6 +2,7 @@
 
 At the start, and whenever the arm is stuck or the imagined video is used up, the planner measures the scene
 again, the imaginer draws a new future from what is seen now, and the policy follows its frames one by one.
+A planner that wants a larger picture than the others gets it one step after that was noticed, and not before.
 A critic, where there is one, may reject a future before it is followed. Frame matching decides when the next
 goal is taken. Every decision is an event with its reason, every judgement with its score.
 """
@@ -25,6 +26,7 @@ from kinesight.critics.stuck import StuckConfig
 from kinesight.critics.video_judge import VideoJudgeConfig
 from kinesight.interfaces.stages import Critic, Imaginer, Planners, PointSources, Policy
 from kinesight.language.chat import ChatConfig
+from kinesight.planning.chat import ChatPlannerConfig
 from kinesight.types.arrays import Image
 from kinesight.types.case import Case
 from kinesight.types.decision import Decision, Event, Verdict
@@ -57,6 +59,8 @@ class SpatialPolicyConfig:
     """By name, see `kinesight list`."""
     chat: ChatConfig | None = None
     """The model that planners ask which need one."""
+    chat_planner: ChatPlannerConfig = field(default_factory=ChatPlannerConfig)
+    """Of those planners: what the model is shown and what of its answers is believed."""
 
     def __post_init__(self) -> None:
         if min(self.execute, self.look_every) < 1:
@@ -115,13 +119,16 @@ class SpatialPolicyAgent:
         self._generator = case_generator(case, self.config.noise_seed)
         self._chunk: deque[Float[np.ndarray, "a"]] = deque()
         self._plans = 0
+        self._due: Feedback | None = Feedback("start")
+        """Why a plan is due that was not made yet."""
         self._step = 0
         self._last_plan = SpatialPlan(())
         self.imaginer.reset(case)
 
     def request(self) -> ViewRequest:
-        """Every `look_every` steps and for a new chunk the policy's view, and what other stages may need."""
-        if self._chunk and self._step % self.config.look_every:
+        """The policy's view and what other stages may need: every `look_every` steps, for a new chunk, and where
+        a plan is due."""
+        if self._due is None and self._chunk and self._step % self.config.look_every:
             return ViewRequest()
         needs = [asked.request for asked in (self._planner, self._points) if asked is not None]
         told = () if self._points is not None else (self.imaginer.request, self.policy.request)
@@ -131,7 +138,13 @@ class SpatialPolicyAgent:
             depth=any(need.depth for need in needs),
             segmentation=any(need.segmentation for need in needs),
             scene=any(need.scene for need in (*needs, *told)),
+            large_side=0 if self._due is None else self._large_side,
         )
+
+    @property
+    def _large_side(self) -> int:
+        """Of the planner's own picture, 0 if it plans from the policy's."""
+        return 0 if self._planner is None else self._planner.request.large_side
 
     def act(self, observation: Observation) -> Decision:
         events: list[Event] = []
@@ -149,10 +162,18 @@ class SpatialPolicyAgent:
         return Decision(self._chunk.popleft(), tuple(events), clock.seconds)
 
     def _follow(self, observation: Observation, current: Image, events: list[Event], clock: "Clock") -> None:
-        """Advance the goal, or plan anew when that is due."""
-        if not self._plans:
-            self._replan(observation, Feedback("start"), events, clock)
-            return
+        """Advance the goal, or plan anew when that is due and the planner sees what it wants to see."""
+        awaited = self._due is not None
+        if not awaited:
+            self._due = self._watch(observation, current, events, clock)
+        if self._due is not None and (awaited or not self._large_side):
+            self._replan(observation, self._due, events, clock)
+            self._due = None
+
+    def _watch(
+        self, observation: Observation, current: Image, events: list[Event], clock: "Clock"
+    ) -> Feedback | None:
+        """Match the goal, notice trouble; why a new plan is due, or None."""
         step = observation.step
         with clock.stage("match"):
             matched = self.matcher.update(current, step)
@@ -161,12 +182,11 @@ class SpatialPolicyAgent:
             events.append(Event(step, "goal", f"goal {self.matcher.index}: {matched.reason}"))
             self._chunk.clear()
         if self._plans == self.config.replanning.plans:
-            return
+            return None
         if stuck:
             events.append(Event(step, "stuck", verdict.reason))
-            self._replan(observation, Feedback(verdict.reason), events, clock)
-        elif self.matcher.finished:
-            self._replan(observation, Feedback("every imagined goal was reached"), events, clock)
+            return Feedback(verdict.reason)
+        return Feedback("every imagined goal was reached") if self.matcher.finished else None
 
     def _replan(
         self, observation: Observation, feedback: Feedback, events: list[Event], clock: "Clock"

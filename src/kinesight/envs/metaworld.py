@@ -29,7 +29,7 @@ from kinesight.types.action import ActionSpec
 from kinesight.types.camera import FULL_VIEW
 from kinesight.types.case import SHIFT_STEPS, Case
 from kinesight.types.errors import KinesightError, UnknownName, UsageError, lookup
-from kinesight.types.observation import Observation, Scene, StepResult, View, ViewRequest
+from kinesight.types.observation import Observation, Scene, StepResult, View, ViewRequest, drawn_view
 
 ACTION_SPEC = ActionSpec(
     names=("x", "y", "z", "gripper"),
@@ -129,7 +129,10 @@ class MetaWorld:
         return Observation(
             step=self._step,
             instruction=self._instruction,
-            views={name: self._view(simulation, name, request, look) for name in request.cameras},
+            views={
+                name: drawn_view(request, lambda asked, name=name: self._view(simulation, name, asked, look))
+                for name in request.cameras
+            },
             proprio=self._proprio(simulation),
             scene=self._scene(simulation) if request.scene else None,
         )

@@ -24,7 +24,7 @@ from kinesight.types.action import ActionSpec
 from kinesight.types.camera import FULL_VIEW
 from kinesight.types.case import SHIFT_STEPS, Case
 from kinesight.types.errors import KinesightError, UnknownName, UsageError, lookup
-from kinesight.types.observation import Observation, Scene, StepResult, View, ViewRequest
+from kinesight.types.observation import Observation, Scene, StepResult, View, ViewRequest, drawn_view
 
 DT_S = 0.05
 SUBSTEPS = round(DT_S / TIMESTEP_S)
@@ -244,6 +244,10 @@ def redraw(
 def picture(model: mujoco.MjModel, data: mujoco.MjData, name: str, request: ViewRequest) -> View:
     """One camera's view of the present state."""
     lookup("tabletop camera", name, CAMERAS)
+    return drawn_view(request, lambda asked: _drawn(model, data, name, asked))
+
+
+def _drawn(model: mujoco.MjModel, data: mujoco.MjData, name: str, request: ViewRequest) -> View:
     camera = windowed_camera(
         name,
         camera_pose(model, data, name, half_turn=False),

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from kinesight.agents.spatial_policy import SpatialPolicyConfig
 from kinesight.interfaces.stages import Planners, PointSources
 from kinesight.language.chat import ChatConfig
-from kinesight.planning.chat import ChatPlannerConfig
 from kinesight.planning.geometric import GeometricPlanners
 from kinesight.planning.offsets import PointOffsetSources, SceneOffsetSources
 from kinesight.planning.pixels import PixelPlanners
@@ -35,15 +34,15 @@ def make_points(config: SpatialPolicyConfig) -> PointSources | None:
 
 
 def _chat(config: SpatialPolicyConfig) -> Planners:
-    return ChatPlannerConfig(_endpoint(config)).build(GeometricPlanners(), SceneOffsetSources())
+    return config.chat_planner.build(_endpoint(config), GeometricPlanners(), SceneOffsetSources())
 
 
 def _chat_on_pixels(config: SpatialPolicyConfig) -> Planners:
-    return ChatPlannerConfig(_endpoint(config)).build(PIXELS, PointOffsetSources(PIXELS))
+    return config.chat_planner.build(_endpoint(config), PIXELS, PointOffsetSources(PIXELS))
 
 
 def _chat_by_eye(config: SpatialPolicyConfig) -> Planners:
-    return ChatPlannerConfig(_endpoint(config)).build(PIXELS)
+    return config.chat_planner.build(_endpoint(config), PIXELS)
 
 
 def _endpoint(config: SpatialPolicyConfig) -> ChatConfig:

@@ -28,15 +28,14 @@ from kinesight.types.plan import Feedback, SpatialPlan
 
 @dataclass(frozen=True, slots=True)
 class ChatPlannerConfig:
-    """Which model plans, and what of its answers is believed."""
+    """What a model that plans is shown, and what of its answers is believed."""
 
-    chat: ChatConfig
     longest_m: float = 2.0
     """Rows of a greater distance are beyond every arm; a plan with one counts as unreadable."""
     corrections: int = 1
     """How often an unreadable answer is sent back with the reason."""
     size: int = 336
-    """Height and width of the picture that is requested; an agent may render another size for all stages."""
+    """Pixels along the longer side of the picture that it is shown, whatever size the other stages see."""
 
     def __post_init__(self) -> None:
         if self.longest_m <= 0 or self.corrections < 0 or self.size < 1:
@@ -45,9 +44,11 @@ class ChatPlannerConfig:
                 f"{self.size} and {self.corrections}"
             )
 
-    def build(self, fallback: Planners, offsets: OffsetSources | None = None) -> "ChatPlanners":
+    def build(
+        self, chat: ChatConfig, fallback: Planners, offsets: OffsetSources | None = None
+    ) -> "ChatPlanners":
         """Planners for all cases, with one client; a missing package or key is an error here."""
-        return ChatPlanners(self, self.chat.build(), fallback, offsets)
+        return ChatPlanners(self, chat.build(), fallback, offsets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +85,15 @@ class ChatPlanner:
 
     @property
     def request(self) -> ViewRequest:
-        """The camera's picture, and what fallback and offsets need."""
+        """A large picture of the camera, and what fallback and offsets need."""
         others = [self.fallback.request, *([] if self.offsets is None else [self.offsets.request])]
         cameras = dict.fromkeys([self.camera, *(name for other in others for name in other.cameras)])
         return ViewRequest(
             tuple(cameras),
-            self.config.size,
-            self.config.size,
             depth=any(other.depth for other in others),
             segmentation=any(other.segmentation for other in others),
             scene=any(other.scene for other in others),
+            large_side=self.config.size,
         )
 
     @property
@@ -120,7 +120,7 @@ class ChatPlanner:
             plan = self.fallback.plan(observation, instruction, feedback)
             note = fallback_note(f"plan of {type(self.fallback).__name__} instead", error)
             return replace(plan, notes=(note, *plan.notes))
-        note = chat_note(self.config.chat.model, "plan", consulted.values)
+        note = chat_note(self.client.config.model, "plan", consulted.values)
         return replace(consulted.result, notes=(note, *self._left_out(offsets_m)))
 
     def _left_out(self, offsets_m: Mapping[str, Point]) -> tuple[Note, ...]:
@@ -131,12 +131,12 @@ class ChatPlanner:
     def _picture(self, observation: Observation) -> Image:
         if self.camera not in observation.views:
             raise UnknownName("view of the observation", self.camera, observation.views)
-        rgb = observation.views[self.camera].rgb
-        if rgb is None:
+        large = observation.views[self.camera].large_rgb
+        if large is None:
             raise UsageError(
-                f"The chat planner needs a picture of {self.camera!r}; request it with rgb=True."
+                f"The chat planner needs a large picture of {self.camera!r}; request it with large_side."
             )
-        return rgb
+        return large
 
 
 def planner_messages(
