@@ -167,7 +167,7 @@ def test_both_stages_plan_again_when_the_video_is_used_up() -> None:
         *("plan", "imagine", "accept"),
     ]
     second = [event for event in events if event.kind == "plan"][1]
-    assert second.reason.startswith("every imagined goal was reached")
+    assert second.reason.startswith("every imagined goal is over")
     assert loop.imaginer.asked == [loop.planner.plans[0]] * 2 + [loop.planner.plans[1]]
 
 

@@ -124,6 +124,12 @@ class Loop:
         return decision
 
 
+def followed(met: int, given_up: int) -> tuple[str, str]:
+    """What a planner is told of the plan before."""
+    pictures = f"{met} of {FRAMES} pictures imagined for the plan before were reached, {given_up} given up"
+    return "the plan before was: move 0.07 m", pictures
+
+
 def kinds(decision: Decision) -> list[str]:
     return [event.kind for event in decision.events]
 
@@ -165,9 +171,23 @@ def test_a_used_up_video_leads_to_a_new_plan_from_what_is_seen() -> None:
         loop.act(place)
     decision = loop.act(3)
     assert kinds(decision) == ["goal", "plan", "imagine"]
-    assert decision.events[1].reason.startswith("every imagined goal was reached")
+    assert decision.events[1].reason.startswith("every imagined goal is over")
     assert np.array_equal(loop.imaginer.first[1], picture(3))
     assert np.array_equal(loop.policy.goals[-1], picture(1)), "the new video's first goal"
+
+
+def test_a_planner_is_told_how_far_the_plan_before_was_followed() -> None:
+    loop = Loop(matching=FrameMatchingConfig(max_steps=5))
+    places = [0, 1, *[0] * 5, 3, 0, 1, 2, 3]  # the first goal, never the second, the third; then all three
+    events = [event for place in places for event in loop.act(place).events]
+    goals = [event.reason.split()[2] for event in events if event.kind == "goal"]
+    assert goals == ["matched", "forced", "matched", "matched", "matched", "matched"]
+    over = "every imagined goal is over"
+    assert loop.planner.feedback == [
+        Feedback("start"),
+        Feedback(over, followed(2, 1)),
+        Feedback(over, followed(3, 0)),
+    ]
 
 
 def test_without_a_first_plan_it_imagines_without_one() -> None:
@@ -194,7 +214,7 @@ def test_without_a_later_plan_the_one_before_stands_in() -> None:
         decision = loop.act(3)
         assert kinds(decision) == ["goal", "fallback", "plan", "imagine"]
         assert decision.events[1].reason == "the plan before instead: the target is out of view"
-        assert decision.events[2].reason == "every imagined goal was reached: move 0.07 m"
+        assert decision.events[2].reason == "every imagined goal is over: move 0.07 m"
         video = decision.events[3].video
         assert video is not None
         assert video.plan == first.plan
@@ -223,7 +243,7 @@ def test_a_stuck_arm_leads_to_a_new_plan_with_the_reason() -> None:
     assert planned == [0, 5, 10], "the monitor begins anew after every plan"
     assert kinds(decisions[5]) == ["stuck", "plan", "imagine"]
     assert decisions[5].events[0].reason == "stuck: moved 0.0 mm in 4 steps"
-    assert loop.planner.feedback[1] == Feedback("stuck: moved 0.0 mm in 4 steps")
+    assert loop.planner.feedback[1] == Feedback("stuck: moved 0.0 mm in 4 steps", followed(0, 0))
     assert 5 in loop.policy.steps, "the chunk of the old plan is dropped"
 
 
@@ -302,7 +322,7 @@ def test_a_planner_with_a_picture_of_its_own_gets_it_when_a_plan_is_due() -> Non
     assert [n for n, request in enumerate(loop.requests) if request.large_side] == planned
     assert {request.large_side for request in loop.requests} == {0, 336}
     assert all((r.height, r.width) == (SIZE, SIZE) for r in loop.requests if r.cameras)
-    assert loop.planner.feedback[1] == Feedback(decisions[noticed[0]].events[0].reason)
+    assert loop.planner.feedback[1] == Feedback(decisions[noticed[0]].events[0].reason, followed(0, 0))
 
 
 def test_a_short_chunk_does_not_leave_the_policy_blind() -> None:

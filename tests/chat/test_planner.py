@@ -111,7 +111,7 @@ def test_the_model_is_shown_the_picture_the_task_and_the_reason(serve, planner, 
     assert len(request.pictures) == 1
     rules, question = request.texts
     assert "- x: + is to the left" in rules
-    for part in ("open the door", "stuck: moved 0.4 mm", "Done so far: move"):
+    for part in ("open the door", "stuck: moved 0.4 mm", "Until now: move"):
         assert part in question
     assert "Measured" not in question
 

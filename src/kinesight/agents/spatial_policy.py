@@ -126,8 +126,8 @@ class SpatialPolicyAgent:
         self.imaginer.reset(case)
 
     def request(self) -> ViewRequest:
-        """The policy's view and what other stages may need: every `look_every` steps, for a new chunk, and where
-        a plan is due."""
+        """The policy's view and what other stages may need: every `look_every` steps, for a new chunk, and
+        where a plan is due."""
         if self._due is None and self._chunk and self._step % self.config.look_every:
             return ViewRequest()
         needs = [asked.request for asked in (self._planner, self._points) if asked is not None]
@@ -185,8 +185,16 @@ class SpatialPolicyAgent:
             return None
         if stuck:
             events.append(Event(step, "stuck", verdict.reason))
-            return Feedback(verdict.reason)
-        return Feedback("every imagined goal was reached") if self.matcher.finished else None
+            return Feedback(verdict.reason, self._followed())
+        if self.matcher.finished:
+            return Feedback("every imagined goal is over", self._followed())
+        return None
+
+    def _followed(self) -> tuple[str, ...]:
+        """How far the plan that ends here was followed, by the goals that were imagined for it."""
+        matcher = self.matcher
+        met = f"{matcher.met} of {matcher.goals} pictures imagined for the plan before were reached"
+        return (f"the plan before was: {in_words(self._last_plan)}", f"{met}, {matcher.given_up} given up")
 
     def _replan(
         self, observation: Observation, feedback: Feedback, events: list[Event], clock: "Clock"

@@ -90,6 +90,7 @@ class FrameMatcher:
         """Start on the first goal of a new video at environment step `step`."""
         self._video = video
         self._forced_in_a_row = 0
+        self._met = self._given_up = 0
         self._finished = False
         self._begin(0, step)
 
@@ -113,6 +114,21 @@ class FrameMatcher:
         """How many switches since the last goal that was met were forced; `StuckMonitor` wants to know."""
         return self._forced_in_a_row
 
+    @property
+    def goals(self) -> int:
+        """Frames of the video."""
+        return len(self._playing().frames)
+
+    @property
+    def met(self) -> int:
+        """How many of its goals were matched or passed."""
+        return self._met
+
+    @property
+    def given_up(self) -> int:
+        """How many of its goals were left because they took too long."""
+        return self._given_up
+
     def update(self, current: Image, step: int) -> Verdict:
         """Compare what is seen before action `step` with the goal, and take the next goal when it is time.
 
@@ -126,23 +142,27 @@ class FrameMatcher:
         score = weighted(terms, self.config.weights)
         waited = step - self._since
         best = self._best = max(self._best, score)
-        if score >= self.config.threshold:
-            self._forced_in_a_row = 0
+        matched, passed = score >= self.config.threshold, self._passed(score)
+        if matched:
             reason = f"matched ({score:.2f})"
-        elif self._passed(score):
-            self._forced_in_a_row = 0
+        elif passed:
             reason = f"passed ({best:.2f}, now {score:.2f})"
         elif waited >= self.config.max_steps:
-            self._forced_in_a_row += 1
             reason = f"forced after {waited} steps"
         else:
             return Verdict(False, f"goal {self._index} not reached ({score:.2f})", score, terms)
+        self._count(met=matched or passed)
         self._advance(step)
         return Verdict(True, reason, score, terms)
 
     def _passed(self, score: float) -> bool:
         drop = self.config.passed_drop
         return drop > 0 and self._best >= self.config.passed_from and score <= self._best - drop
+
+    def _count(self, met: bool) -> None:
+        self._met += met
+        self._given_up += not met
+        self._forced_in_a_row = 0 if met else self._forced_in_a_row + 1
 
     def _advance(self, step: int) -> None:
         if self._index + 1 < len(self._playing().frames):

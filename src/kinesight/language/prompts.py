@@ -84,8 +84,8 @@ def planner_question(
         parts.append("\n".join(["Measured, in metres:", *lines]))
     if feedback is not None:
         parts.append(f"Why you are asked now: {feedback.reason}")
-        if feedback.completed:
-            parts.append("Done so far: " + "; ".join(feedback.completed))
+        if feedback.until_now:
+            parts.append("Until now: " + "; ".join(feedback.until_now))
     return "\n\n".join(parts)
 
 

@@ -63,5 +63,5 @@ class Feedback:
     """What a planner is told when it is asked again."""
 
     reason: str
-    completed: tuple[str, ...] = ()
-    """Steps of the earlier plan that were reached, in words."""
+    until_now: tuple[str, ...] = ()
+    """What became of the earlier plan, in words."""
