@@ -2,12 +2,14 @@
 
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from chat_server import PLAN, breaks_off, fails, hangs, says, sends
 
-from kinesight.agents.spatial_policy import SpatialPolicyConfig
+from kinesight.agents.spatial_policy import SpatialPolicyAgent, SpatialPolicyConfig
 from kinesight.envs.catalogue import make
 from kinesight.experiments.planners import make_planners
 from kinesight.interfaces.stages import Planner, Planners
@@ -23,14 +25,17 @@ from kinesight.planning.offsets import (
     SceneOffsets,
     SceneOffsetSources,
 )
+from kinesight.types.action import ActionChunk
+from kinesight.types.arrays import Image
 from kinesight.types.camera import Camera
 from kinesight.types.case import Case
-from kinesight.types.decision import Event
+from kinesight.types.decision import Decision
 from kinesight.types.errors import DataError, UsageError
 from kinesight.types.note import Note
 from kinesight.types.observation import Observation, Scene, View, ViewRequest
-from kinesight.types.plan import Feedback, PlanRow, SpatialPlan
+from kinesight.types.plan import Feedback, NoPlan, PlanRow, SpatialPlan
 from kinesight.types.serial import from_json, to_json
+from kinesight.types.video import ImaginedVideo
 
 pytestmark = pytest.mark.extra
 OWN = SpatialPlan((PlanRow("push", (0, 0, -1), 0.3),), notes=(Note("own", "measured"),))
@@ -303,12 +308,71 @@ def test_an_episodes_costs_are_sums_over_its_events(serve, planner, seen):
     assert chat_totals([Note("own", "measured", {"x": 1.0})]) == {}
 
 
-def test_notes_become_events_of_an_episode(serve, planner, seen):
-    """The line that an agent needs; reasons reach `results.json` as they are."""
-    plan = planner(serve(fails(400, "no such model"))).plan(seen, "open the door")
-    events = [Event(seen.step, note.kind, note.reason) for note in plan.notes]
-    assert [event.kind for event in events] == ["fallback", "own"]
+class Imaginer:
+    """What is seen, twice."""
+
+    request = ViewRequest(("corner",), 24, 32)
+    privileged = ()
+
+    def reset(self, case: Case) -> None:
+        return None
+
+    def imagine(
+        self, observation: Observation, plan: SpatialPlan | None, generator: torch.Generator
+    ) -> ImaginedVideo:
+        rgb = observation.views["corner"].rgb
+        assert rgb is not None
+        return ImaginedVideo(rgb, np.stack([rgb, rgb]), plan, observation.instruction)
+
+
+class Policy:
+    request = Imaginer.request
+
+    def act(self, observation: Observation, goal: Image | None, generator: torch.Generator) -> ActionChunk:
+        return ActionChunk(np.zeros((4, 4)))
+
+
+def first_decision(planner: ChatPlanner, seen: Observation) -> Decision:
+    """An agent's, whose planner this is."""
+    planners = SimpleNamespace(privileged=(), for_case=lambda case: planner)
+    agent = SpatialPolicyAgent(SpatialPolicyConfig(), planners, Imaginer(), Policy())
+    agent.reset(CASE)
+    request = agent.request()
+    assert (request.height, request.width, request.large_side) == (24, 32, 336)
+    view = seen.views["corner"]
+    return agent.act(replace(seen, views={"corner": replace(view, rgb=view.large_rgb)}))
+
+
+def test_an_agents_events_tell_what_the_planner_did(serve, planner, seen):
+    """Reasons and numbers reach `results.json` as they are."""
+    made = planner(serve(says(PLAN), fails(400, "no such model")))
+    events = first_decision(made, seen).events
+    assert [event.kind for event in events] == ["chat", "plan", "imagine"]
+    assert events[1].reason == "start: move 0.12 m, pull 0.20 m"
+    assert chat_totals(events)["chat_tokens_in"] == 812
+    events = first_decision(made, replace(seen, instruction="close it")).events
+    assert [event.kind for event in events] == ["fallback", "own", "plan", "imagine"]
     assert "status 400: no such model" in events[0].reason
+    assert events[2].reason == "start: push 0.30 m"
+
+
+def test_what_was_asked_counts_where_the_fallback_finds_no_plan_either(serve, planner, seen, monkeypatch):
+    server = serve(says(UNKNOWN_VERB))
+    made = planner(server, price_in=1.0, price_out=2.0)
+
+    def hidden(*_: object) -> SpatialPlan:
+        raise DataError("the target cannot be seen")
+
+    monkeypatch.setattr(made.fallback, "plan", hidden)
+    with pytest.raises(NoPlan, match="the target cannot be seen"):
+        made.plan(seen, "open the door")
+    events = first_decision(made, replace(seen, instruction="close it")).events
+    assert [event.kind for event in events] == ["fallback", "fallback", "plan", "imagine"]
+    assert events[0].reason.startswith("plan of Fallback instead: UnreadableReply: plan line 2")
+    assert events[1].reason == "no plan instead: the target cannot be seen"
+    totals = chat_totals(events)
+    assert (totals["chat_asked"], totals["chat_requests"], len(server.requests)) == (2, 2, 4)
+    assert totals["chat_cost"] == pytest.approx(2 * (812 + 2 * 40) / 1e6)
 
 
 class TestSetUp:

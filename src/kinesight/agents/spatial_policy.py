@@ -33,7 +33,7 @@ from kinesight.types.decision import Decision, Event, Verdict
 from kinesight.types.errors import KinesightError, UsageError
 from kinesight.types.note import Note
 from kinesight.types.observation import Observation, ViewRequest
-from kinesight.types.plan import Feedback, SpatialPlan
+from kinesight.types.plan import Feedback, NoPlan, SpatialPlan
 from kinesight.types.serial import to_json
 from kinesight.types.video import ImaginedVideo
 
@@ -221,7 +221,8 @@ class SpatialPolicyAgent:
         except KinesightError as error:
             stand_in = "the plan before" if self._last_plan.rows else "no plan"
             note = Note("fallback", f"{stand_in} instead: {error}")
-            return replace(self._last_plan, notes=(note,))
+            tried = error.notes if isinstance(error, NoPlan) else ()
+            return replace(self._last_plan, notes=(*tried, note))
         return self._last_plan
 
     def _shown(

@@ -23,7 +23,7 @@ from kinesight.types.case import Case
 from kinesight.types.errors import KinesightError, UnknownName, UsageError
 from kinesight.types.note import Note
 from kinesight.types.observation import Observation, ViewRequest
-from kinesight.types.plan import Feedback, SpatialPlan
+from kinesight.types.plan import Feedback, NoPlan, SpatialPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +117,23 @@ class ChatPlanner:
         except UsageError:
             raise  # a wrong set-up would otherwise look like an endpoint that always fails
         except KinesightError as error:
-            plan = self.fallback.plan(observation, instruction, feedback)
             note = fallback_note(f"plan of {type(self.fallback).__name__} instead", error)
+            plan = self._fall_back(note, observation, instruction, feedback)
             return replace(plan, notes=(note, *plan.notes))
         note = chat_note(self.client.config.model, "plan", consulted.values)
         return replace(consulted.result, notes=(note, *self._left_out(offsets_m)))
+
+    def _fall_back(
+        self, note: Note, observation: Observation, instruction: str, feedback: Feedback | None
+    ) -> SpatialPlan:
+        """The fallback's plan. Where it has none either, the error keeps the note of what was asked."""
+        try:
+            return self.fallback.plan(observation, instruction, feedback)
+        except UsageError:
+            raise
+        except KinesightError as error:
+            notes = error.notes if isinstance(error, NoPlan) else ()
+            raise NoPlan(str(error), (note, *notes)) from error
 
     def _left_out(self, offsets_m: Mapping[str, Point]) -> tuple[Note, ...]:
         """A note of the ways that a source of offsets could not measure: the model judged them by eye."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int
 
-from kinesight.types.errors import UnknownName
+from kinesight.types.errors import KinesightError, UnknownName
 from kinesight.types.note import Note
 
 VERBS = ("move", "reach", "grasp", "push", "pull", "strike", "slide", "adjust", "rotate", "pad")
@@ -47,6 +47,14 @@ class SpatialPlan:
     rows: tuple[PlanRow, ...]
     notes: tuple[Note, ...] = field(default=(), compare=False)
     """How the planner came to it; plans of the same rows are equal."""
+
+
+class NoPlan(KinesightError):
+    """A planner that tried several ways found no plan; the notes tell of all but the last."""
+
+    def __init__(self, message: str, notes: tuple[Note, ...] = ()) -> None:
+        super().__init__(message)
+        self.notes = notes
 
 
 @dataclass(frozen=True, slots=True)
