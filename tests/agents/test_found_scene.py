@@ -11,7 +11,9 @@ from kinesight.agents.spatial_policy import SpatialPolicyAgent, SpatialPolicyCon
 from kinesight.envs import catalogue as envs
 from kinesight.experiments.planners import make_planners, make_points
 from kinesight.interfaces.environment import Environment
+from kinesight.language.chat import ChatConfig
 from kinesight.models.video_diffusion import VideoDiffusion, VideoDiffusionConfig
+from kinesight.planning.pixels import PixelPlanner, PixelPlanners
 from kinesight.types.action import ActionChunk, ActionSpec
 from kinesight.types.arrays import Image
 from kinesight.types.camera import Camera
@@ -147,6 +149,25 @@ def test_no_plan_is_needed_to_measure():
     assert decision.events[1].video is not None
     assert decision.events[1].video.plan is None
     assert len(actor.imaginer.told) == 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.extra
+@pytest.mark.parametrize("planner", ["pixels", "chat-pixels", "chat-by-eye"])
+def test_all_that_need_points_ask_one_source_an_episode(planner, monkeypatch):
+    made: list[PixelPlanner] = []
+
+    def counted(self: PixelPlanners, case: Case) -> PixelPlanner:
+        made.append(PixelPlanner(case.task, case.camera, self.segmenter))
+        return made[-1]
+
+    monkeypatch.setattr(PixelPlanners, "for_case", counted)
+    config = SpatialPolicyConfig(planner=planner, chat=ChatConfig("toy", cache_only=True))
+    actor = SpatialPolicyAgent(
+        config, make_planners(config), Listening(), Still(scene=True), points=make_points(config)
+    )
+    for episodes in (1, 2):
+        actor.reset(Case("metaworld", TASKS[0], 2100, CAMERA))
+        assert len(made) == episodes
 
 
 def test_a_policy_that_wants_the_object_is_given_what_was_found():

@@ -180,7 +180,8 @@ def test_a_way_that_cannot_be_measured_is_left_to_the_model_and_noted(serve, pla
 
 @pytest.mark.slow
 def test_chat_on_pixels_plans_without_object_poses(serve, tmp_path):
-    """By its name, in a rendered scene; then with an endpoint that is down, then with nothing to be seen."""
+    """By its name, in a rendered scene; then with an endpoint that is down just when nothing can be seen: the
+    fallback remembers what the offsets were measured from."""
     server = serve(says(PLAN), fails(400))
     chat = ChatConfig("toy", base_url=server.url, cache=tmp_path / "cache")
     planners = make_planners(SpatialPolicyConfig(planner="chat-pixels", chat=chat))
@@ -201,7 +202,11 @@ def test_chat_on_pixels_plans_without_object_poses(serve, tmp_path):
         distance = float(line.rsplit(" ", 1)[1])
         assert distance == pytest.approx(float(np.linalg.norm(offset)), abs=0.02)
 
-    fallback = made.plan(observation, observation.instruction, Feedback("stuck"))
+    blind = replace(
+        observation,
+        views={name: replace(v, depth_m=np.zeros_like(v.depth_m)) for name, v in observation.views.items()},
+    )
+    fallback = made.plan(blind, observation.instruction, Feedback("stuck"))
     assert fallback.notes[0].reason.startswith("plan of PixelPlanner instead: EndpointError")
     assert [row.verb for row in fallback.rows] == ["move", "grasp", "move"]
 

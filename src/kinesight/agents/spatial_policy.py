@@ -24,7 +24,7 @@ from kinesight.critics.chat_judge import ChatJudgeConfig
 from kinesight.critics.frame_matching import FrameMatchingConfig
 from kinesight.critics.stuck import StuckConfig
 from kinesight.critics.video_judge import VideoJudgeConfig
-from kinesight.interfaces.stages import Critic, Imaginer, Planners, PointSources, Policy
+from kinesight.interfaces.stages import Critic, Imaginer, Planners, PointSources, Policy, eyes_of
 from kinesight.language.chat import ChatConfig
 from kinesight.planning.chat import ChatPlannerConfig
 from kinesight.types.arrays import Image
@@ -77,7 +77,8 @@ class SpatialPolicyAgent:
     """An `Agent` made of a planner, an imaginer, a goal-image policy and, if given, a critic of videos.
 
     Without planners nobody is told a plan. With a source of points, stages that ask for the scene are given
-    what it finds, and the simulator is not asked for theirs.
+    what it finds, and the simulator is not asked for theirs. A planner that finds points itself is
+    that source.
     """
 
     def __init__(
@@ -115,7 +116,9 @@ class SpatialPolicyAgent:
     def reset(self, case: Case) -> None:
         self._case = case
         self._planner = None if self.planners is None else self.planners.for_case(case)
-        self._points = None if self.points is None else self.points.for_case(case)
+        self._points = None
+        if self.points is not None:
+            self._points = eyes_of(self._planner) or self.points.for_case(case)
         self._generator = case_generator(case, self.config.noise_seed)
         self._chunk: deque[Float[np.ndarray, "a"]] = deque()
         self._plans = 0

@@ -38,7 +38,7 @@ def _chat(config: SpatialPolicyConfig) -> Planners:
 
 
 def _chat_on_pixels(config: SpatialPolicyConfig) -> Planners:
-    return config.chat_planner.build(_endpoint(config), PIXELS, PointOffsetSources(PIXELS))
+    return config.chat_planner.build(_endpoint(config), PIXELS, PointOffsetSources())
 
 
 def _chat_by_eye(config: SpatialPolicyConfig) -> Planners:

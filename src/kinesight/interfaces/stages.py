@@ -80,6 +80,21 @@ class PointSources(Protocol):
 
 
 @runtime_checkable
+class Sighted(Protocol):
+    """A planner that finds points in pictures. Others that need some in its episode ask the same source, so
+    that all of them remember what one has seen."""
+
+    @property
+    def eyes(self) -> PointSource | None:
+        """None where this one, of a kind that may, finds none."""
+        ...
+
+
+def eyes_of(planner: Planner | None) -> PointSource | None:
+    return planner.eyes if isinstance(planner, Sighted) else None
+
+
+@runtime_checkable
 class Segmenter(Protocol):
     """Divides a view into instances, with names where it knows them."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from kinesight.geometry.plan_frame import DEAD_ZONE_M
-from kinesight.interfaces.stages import Planner, Planners
+from kinesight.interfaces.stages import Planner, Planners, PointSource, eyes_of
 from kinesight.language.chat import ChatClient, ChatConfig
 from kinesight.language.consult import chat_note, consult, fallback_note
 from kinesight.language.messages import Message
@@ -66,8 +66,9 @@ class ChatPlanners:
         return tuple(sorted({*self.fallback.privileged, *offsets}))
 
     def for_case(self, case: Case) -> Planner:
-        offsets = None if self.offsets is None else self.offsets.for_case(case)
-        return ChatPlanner(self.config, self.client, case.camera, self.fallback.for_case(case), offsets)
+        fallback = self.fallback.for_case(case)
+        offsets = None if self.offsets is None else self.offsets.for_case(case, eyes_of(fallback))
+        return ChatPlanner(self.config, self.client, case.camera, fallback, offsets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,11 @@ class ChatPlanner:
     def privileged(self) -> tuple[str, ...]:
         offsets = () if self.offsets is None else self.offsets.privileged
         return tuple(sorted({*self.fallback.privileged, *offsets}))
+
+    @property
+    def eyes(self) -> PointSource | None:
+        """The fallback's, see `Sighted`."""
+        return eyes_of(self.fallback)
 
     def plan(
         self, observation: Observation, instruction: str, feedback: Feedback | None = None

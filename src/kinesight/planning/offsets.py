@@ -49,7 +49,9 @@ class OffsetSources(Protocol):
     @property
     def privileged(self) -> tuple[str, ...]: ...
 
-    def for_case(self, case: Case) -> OffsetSource: ...
+    def for_case(self, case: Case, eyes: PointSource | None = None) -> OffsetSource:
+        """`eyes` find points for the planner that stands by, if they do."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class SceneOffsetSources:
     def privileged(self) -> tuple[str, ...]:
         return ("scene",)
 
-    def for_case(self, case: Case) -> OffsetSource:
+    def for_case(self, case: Case, eyes: PointSource | None = None) -> OffsetSource:
         return SceneOffsets(case.camera)
 
 
@@ -92,14 +94,18 @@ class SceneOffsets:
 class PointOffsetSources:
     """`PointOffsets` of each case's camera and source of points."""
 
-    sources: PointSources
+    sources: PointSources | None = None
+    """None: the eyes of the planner that stands by, which then remembers what was measured."""
 
     @property
     def privileged(self) -> tuple[str, ...]:
-        return self.sources.privileged
+        return () if self.sources is None else self.sources.privileged
 
-    def for_case(self, case: Case) -> OffsetSource:
-        return PointOffsets(case.camera, self.sources.for_case(case))
+    def for_case(self, case: Case, eyes: PointSource | None = None) -> OffsetSource:
+        source = eyes if self.sources is None else self.sources.for_case(case)
+        if source is None:
+            raise UsageError("offsets between points need a source of them, or a planner that finds some")
+        return PointOffsets(case.camera, source)
 
 
 @dataclass(frozen=True, slots=True)

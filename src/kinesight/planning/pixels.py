@@ -84,6 +84,11 @@ class PixelPlanner:
     def privileged(self) -> tuple[str, ...]:
         return self.segmenter.privileged
 
+    @property
+    def eyes(self) -> "PixelPlanner":
+        """Itself, see `Sighted`."""
+        return self
+
     def plan(
         self, observation: Observation, instruction: str, feedback: Feedback | None = None
     ) -> SpatialPlan:
