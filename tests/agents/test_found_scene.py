@@ -1,17 +1,24 @@
 """Stages that read the scene's points, given those that are found in pictures: nothing asks the simulator."""
 
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from kinesight.agents.found_scene import found_scene
+from kinesight.agents.goal_free import GoalFree
 from kinesight.agents.spatial_policy import SpatialPolicyAgent, SpatialPolicyConfig
 from kinesight.envs import catalogue as envs
+from kinesight.experiments import catalogue, spatial_policy
 from kinesight.experiments.planners import make_planners, make_points
+from kinesight.experiments.recipe import loop_settings
+from kinesight.experiments.runs import Run
 from kinesight.interfaces.environment import Environment
 from kinesight.language.chat import ChatConfig
+from kinesight.models.goal_policy import GoalPolicy, GoalPolicyConfig
 from kinesight.models.video_diffusion import VideoDiffusion, VideoDiffusionConfig
 from kinesight.planning.pixels import PixelPlanner, PixelPlanners
 from kinesight.types.action import ActionChunk, ActionSpec
@@ -20,7 +27,7 @@ from kinesight.types.camera import Camera
 from kinesight.types.case import Case
 from kinesight.types.decision import Decision
 from kinesight.types.facts import DataFacts
-from kinesight.types.observation import Observation, ViewRequest
+from kinesight.types.observation import Observation, Scene, ViewRequest
 from kinesight.types.plan import SpatialPlan
 from kinesight.types.video import ImaginedVideo
 
@@ -31,9 +38,8 @@ VIDEO = VideoDiffusionConfig(
 )
 
 
-def model() -> VideoDiffusion:
-    """Untrained; what it is told does not depend on its weights."""
-    facts = DataFacts(
+def facts() -> DataFacts:
+    return DataFacts(
         env="metaworld",
         tasks=TASKS,
         cameras=(CAMERA,),
@@ -44,8 +50,17 @@ def model() -> VideoDiffusion:
         proprio_high=(1.0,) * 8,
         words=("button", "press"),
     )
+
+
+def model() -> VideoDiffusion:
+    """Untrained; what it is told does not depend on its weights."""
     torch.manual_seed(0)
-    return VIDEO.build(facts).eval()
+    return VIDEO.build(facts()).eval()
+
+
+def model_policy() -> GoalPolicy:
+    """Untrained; it wants the target's coordinates."""
+    return GoalPolicyConfig(features=32, widths=(16, 32), steps=2, points=("target",)).build(facts()).eval()
 
 
 class Listening:
@@ -100,7 +115,7 @@ def started(task: str) -> Environment:
     return environment
 
 
-def first_step(actor: SpatialPolicyAgent, environment: Environment, **changes) -> Decision:
+def first_step(actor: SpatialPolicyAgent | GoalFree, environment: Environment, **changes) -> Decision:
     """The first decision, on what the agent asks for; `changes` replace parts of the view."""
     actor.reset(environment.case)
     asked = actor.request()
@@ -181,6 +196,33 @@ def test_a_policy_that_wants_the_object_is_given_what_was_found():
     assert truth is not None
     np.testing.assert_allclose(seen.scene.points["target"], truth.points["target"], atol=0.02)
     assert len(seen.scene.state) == 0
+
+
+@pytest.mark.parametrize(("planner", "privileged"), [("pixels", ()), ("geometric", ("scene",))])
+def test_the_control_without_goals_is_given_the_agents_points(planner, privileged, monkeypatch):
+    """As the row of a run whose policy wants the object's coordinates."""
+    policy = model_policy()
+    monkeypatch.setattr(spatial_policy, "load_stage", lambda run, name: SimpleNamespace(model=policy))
+    recipe = catalogue.recipe("spatial-policy-tiny")
+    recipe = replace(recipe, agent=replace(loop_settings(recipe), planner=planner))
+    control = spatial_policy.make_agent(Run(Path("nowhere"), recipe), "none")
+    assert isinstance(control, GoalFree)
+    assert control.privileged == privileged
+    given: list[Scene | None] = []
+    act = policy.act
+
+    def listen(observation: Observation, *others) -> ActionChunk:
+        given.append(observation.scene)
+        return act(observation, *others)
+
+    monkeypatch.setattr(policy, "act", listen)
+    environment = started(TASKS[1])
+    first_step(control, environment)
+    (scene,), truth = given, environment.observe(ViewRequest(scene=True)).scene
+    assert scene is not None
+    assert truth is not None
+    np.testing.assert_allclose(scene.points["target"], truth.points["target"], atol=0.02)
+    assert (len(scene.state) == 0) == (planner == "pixels")
 
 
 def test_what_cannot_be_seen_is_an_event_and_the_agent_goes_on():

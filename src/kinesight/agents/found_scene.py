@@ -1,15 +1,23 @@
 """A scene of points that were found in pictures, for stages that would otherwise read the simulator's."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
+from kinesight.interfaces.stages import PointSource
 from kinesight.planning.geometric import SCENE_POINTS
 from kinesight.types.arrays import Point
 from kinesight.types.errors import lookup
 from kinesight.types.note import Note
-from kinesight.types.observation import Scene
+from kinesight.types.observation import Observation, Scene
+
+
+def with_found_scene(observation: Observation, source: PointSource) -> tuple[Observation, tuple[Note, ...]]:
+    """The observation with the scene that the source finds in it, and `found_scene`'s notes."""
+    scene, notes = found_scene(source.points(observation))
+    return replace(observation, scene=scene), notes
 
 
 def found_scene(found: Mapping[str, Point]) -> tuple[Scene, tuple[Note, ...]]:

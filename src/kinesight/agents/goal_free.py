@@ -9,38 +9,55 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
-from kinesight.agents.spatial_policy import Clock, case_generator
-from kinesight.interfaces.stages import Policy
+from kinesight.agents.found_scene import with_found_scene
+from kinesight.agents.spatial_policy import Clock, case_generator, noted
+from kinesight.interfaces.stages import PointSources, Policy
 from kinesight.types.case import Case
 from kinesight.types.decision import Decision
 from kinesight.types.observation import Observation, ViewRequest
 
 
 class GoalFree:
-    """An `Agent`; it looks when it needs a new chunk."""
+    """An `Agent`; it looks when it needs a new chunk.
 
-    def __init__(self, policy: Policy, execute: int) -> None:
+    With a source of points a policy that asks for the scene is given what it finds, as in the closed loop.
+    """
+
+    def __init__(self, policy: Policy, execute: int, points: PointSources | None = None) -> None:
         self.policy = policy
         self.execute = execute
+        self.points = points if policy.request.scene else None
 
     @property
     def privileged(self) -> tuple[str, ...]:
-        return self.policy.request.privileged
+        if self.points is None:
+            return self.policy.request.privileged
+        told = {*self.policy.request.privileged} - {"scene"}
+        return tuple(sorted({*told, *self.points.privileged}))
 
     def reset(self, case: Case) -> None:
         self._case = case
         self._generator = case_generator(case)
+        self._points = None if self.points is None else self.points.for_case(case)
         self._chunk: deque[Float[np.ndarray, "a"]] = deque()
 
     def request(self) -> ViewRequest:
         if self._chunk:
             return ViewRequest()
-        return replace(self.policy.request, cameras=(self._case.camera,))
+        request = replace(self.policy.request, cameras=(self._case.camera,))
+        if self._points is None:
+            return request
+        needs = self._points.request
+        return replace(request, depth=needs.depth, segmentation=needs.segmentation, scene=needs.scene)
 
     def act(self, observation: Observation) -> Decision:
-        clock = Clock()
+        clock, events = Clock(), []
         if not self._chunk:
+            if self._points is not None:
+                with clock.stage("look"):
+                    observation, notes = with_found_scene(observation, self._points)
+                events += noted(observation.step, notes)
             with clock.stage("act"):
                 chunk = self.policy.act(observation, None, self._generator)
             self._chunk.extend(chunk.actions[: self.execute])
-        return Decision(self._chunk.popleft(), (), clock.seconds)
+        return Decision(self._chunk.popleft(), tuple(events), clock.seconds)

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from kinesight.agents.found_scene import found_scene
+from kinesight.agents.found_scene import with_found_scene
 from kinesight.agents.replanning import Replanning
 from kinesight.critics.chat_judge import ChatJudgeConfig
 from kinesight.critics.frame_matching import FrameMatchingConfig
@@ -235,9 +235,9 @@ class SpatialPolicyAgent:
         if self._points is None or not request.scene:
             return observation
         with clock.stage("look"):
-            scene, notes = found_scene(self._points.points(observation))
+            shown, notes = with_found_scene(observation, self._points)
         events.extend(noted(observation.step, notes))
-        return replace(observation, scene=scene)
+        return shown
 
     def _imagine(
         self, observation: Observation, plan: SpatialPlan | None, events: list[Event], clock: "Clock"

@@ -39,7 +39,7 @@ def _in_the_open(run: Run, goals: Goals, expert_data: Path | None) -> Agent:
     policy = load_stage(run, POLICY).model
     assert isinstance(policy, GoalPolicy), "the stage `policy` of a Spatial Policy recipe is a goal policy"
     if goals == "none":
-        return GoalFree(policy, settings.execute)
+        return GoalFree(policy, settings.execute, make_points(settings))
     # Recorded futures are not judged: regenerating them would give the same ones.
     critic = load_critic(run) if goals == "imagined" else None
     imaginer = _imaginer(run, goals, expert_data)
