@@ -12,10 +12,11 @@ from kinesight.agents.found_scene import found_scene
 from kinesight.agents.goal_free import GoalFree
 from kinesight.agents.spatial_policy import SpatialPolicyAgent, SpatialPolicyConfig
 from kinesight.envs import catalogue as envs
-from kinesight.experiments import catalogue, spatial_policy
+from kinesight.experiments import avdc, catalogue, spatial_policy
 from kinesight.experiments.planners import make_planners, make_points
 from kinesight.experiments.recipe import loop_settings
 from kinesight.experiments.runs import Run
+from kinesight.interfaces.agent import Agent
 from kinesight.interfaces.environment import Environment
 from kinesight.language.chat import ChatConfig
 from kinesight.models.goal_policy import GoalPolicy, GoalPolicyConfig
@@ -115,7 +116,7 @@ def started(task: str) -> Environment:
     return environment
 
 
-def first_step(actor: SpatialPolicyAgent | GoalFree, environment: Environment, **changes) -> Decision:
+def first_step(actor: Agent, environment: Environment, **changes) -> Decision:
     """The first decision, on what the agent asks for; `changes` replace parts of the view."""
     actor.reset(environment.case)
     asked = actor.request()
@@ -223,6 +224,25 @@ def test_the_control_without_goals_is_given_the_agents_points(planner, privilege
     assert truth is not None
     np.testing.assert_allclose(scene.points["target"], truth.points["target"], atol=0.02)
     assert (len(scene.state) == 0) == (planner == "pixels")
+
+
+@pytest.mark.parametrize("planner", ["geometric", "pixels"])
+def test_avdc_tells_its_imaginer_the_points_that_it_asks_for(planner, monkeypatch):
+    """As the row of a run whose imaginer is told distances."""
+    imaginer = Listening()
+    monkeypatch.setattr(avdc, "load_imaginer", lambda run: imaginer)
+    recipe = catalogue.recipe("spatial-policy-tiny")
+    data = replace(recipe.data, height=SIZE, width=SIZE)
+    recipe = replace(recipe, data=data, agent=replace(loop_settings(recipe), planner=planner))
+    follower = avdc.make_avdc(Run(Path("nowhere"), recipe), replan=False)
+    told = () if planner == "pixels" else ("scene",)
+    assert follower.privileged == (*told, "segmentation")
+    environment = started(TASKS[0])
+    decision = first_step(follower, environment)
+    assert decision.events[0].kind == "imagine"
+    seen = environment.observe(ViewRequest((CAMERA,), SIZE, SIZE, scene=True))
+    np.testing.assert_allclose(imaginer.told[0], imaginer.coordinates(seen), atol=0.02)
+    assert np.array_equal(imaginer.told[0], imaginer.coordinates(seen)) == (planner == "geometric")
 
 
 def test_what_cannot_be_seen_is_an_event_and_the_agent_goes_on():

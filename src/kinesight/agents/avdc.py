@@ -20,10 +20,11 @@ from kinesight.agents.avdc_pursuit import (
     held_place,
     rises,
 )
-from kinesight.agents.spatial_policy import Clock, case_generator
+from kinesight.agents.found_scene import with_found_scene
+from kinesight.agents.spatial_policy import Clock, case_generator, noted
 from kinesight.agents.target_mask import SimulatorTargets, TargetFinder
 from kinesight.geometry.flow_motion import MotionConfig, ObjectMotion, TargetLost, object_motion
-from kinesight.interfaces.stages import Imaginer
+from kinesight.interfaces.stages import Imaginer, PointSources
 from kinesight.types.arrays import Point, Points, Video
 from kinesight.types.case import Case
 from kinesight.types.decision import Decision, Event
@@ -67,10 +68,12 @@ class AvdcAgent:
         imaginer: Imaginer,
         view: ViewRequest,
         targets: TargetFinder | None = None,
+        points: PointSources | None = None,
     ) -> None:
         """`view` gives height, width and crop of the pictures; an imaginer that looks must want the same.
 
-        The target is found by the simulator's ids unless another finder is given.
+        The target is found by the simulator's ids unless another finder is given. With a source of points an
+        imaginer that asks for the scene is given what it finds, else the simulator's.
         """
         wanted = imaginer.request
         if wanted.cameras and (wanted.height, wanted.width, wanted.crop) != (
@@ -86,15 +89,20 @@ class AvdcAgent:
         self.imaginer = imaginer
         self.view = view
         self.targets = SimulatorTargets() if targets is None else targets
+        self.points = points if wanted.scene else None
 
     @property
     def privileged(self) -> tuple[str, ...]:
-        return tuple(sorted({*self.imaginer.privileged, *self.targets.privileged}))
+        told = {*self.imaginer.privileged}
+        if self.points is not None:
+            told = {*(told - {"scene"}), *self.points.privileged}
+        return tuple(sorted({*told, *self.targets.privileged}))
 
     def reset(self, case: Case) -> None:
         self.targets.check(case.task)
         self._case = case
         self._generator = case_generator(case)
+        self._points = None if self.points is None else self.points.for_case(case)
         self._pursuit: Pursuit | None = None
         self._path: Points | None = None
         self._plans = 0
@@ -108,15 +116,17 @@ class AvdcAgent:
         return self._path
 
     def request(self) -> ViewRequest:
-        """Colour, depth and ids when a plan is due; nothing otherwise."""
+        """Colour, depth, ids and what the imaginer is told when a plan is due; nothing otherwise."""
         if not self._due():
             return ViewRequest()
+        points = self.imaginer.request if self._points is None else self._points.request
         return replace(
             self.view,
             cameras=(self._case.camera,),
             rgb=True,
             depth=True,
-            segmentation=self.targets.segmentation,
+            segmentation=self.targets.segmentation or points.segmentation,
+            scene=points.scene,
         )
 
     def act(self, observation: Observation) -> Decision:
@@ -146,8 +156,13 @@ class AvdcAgent:
         step, reason = observation.step, "start" if not self._plans else "stood still"
         self._plans += 1
         self._still = 0
+        shown, notes = observation, ()
+        if self._points is not None:
+            with clock.stage("look"):
+                shown, notes = with_found_scene(observation, self._points)
+        events.extend(noted(step, notes))
         with clock.stage("imagine"):
-            video = self.imaginer.imagine(observation, None, self._generator)
+            video = self.imaginer.imagine(shown, None, self._generator)
         events.append(Event(step, "imagine", f"{len(video.frames)} frames", video))
         view = observation.views[self._case.camera]
         with clock.stage("flow"):
