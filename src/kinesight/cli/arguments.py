@@ -24,6 +24,10 @@ Names: TypeAlias = Annotated[str, shown("A,B,…")]
 Name: TypeAlias = Annotated[str, shown("NAME")]
 Start: TypeAlias = Annotated[str, shown("standard|shifted")]
 Workers: TypeAlias = Annotated[int, shown("N", "every core")]
+ChatModel: TypeAlias = Annotated[str, shown("NAME", "none is asked")]
+ChatUrl: TypeAlias = Annotated[str, shown("URL")]
+ChatKey: TypeAlias = Annotated[str, shown("VARIABLE", "none")]
+LOCAL_CHAT = "http://127.0.0.1:8000/v1"
 Overrides: TypeAlias = Annotated[
     tyro.conf.UseAppendAction[tuple[tuple[str, ...], ...]],
     tyro.conf.arg(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from kinesight.cli.arguments import Overrides, Workers, place, shown
+from kinesight.cli.arguments import LOCAL_CHAT, ChatKey, ChatModel, ChatUrl, Overrides, Workers, place, shown
 
 RECIPES = "the recipe's"
 
@@ -26,9 +26,9 @@ def evaluate(
     out: Annotated[Path | None, shown("DIR", "RUN/eval/START, with env and split if given")] = None,
     planner: Annotated[str, shown("NAME", RECIPES)] = "",
     judge: Annotated[str, shown("chat|none", RECIPES)] = "",
-    chat_model: Annotated[str, shown("NAME", "none is asked")] = "",
-    chat_url: Annotated[str, shown("URL")] = "http://127.0.0.1:8000/v1",
-    chat_key: Annotated[str, shown("VARIABLE", "none")] = "",
+    chat_model: ChatModel = "",
+    chat_url: ChatUrl = LOCAL_CHAT,
+    chat_key: ChatKey = "",
     overrides: Overrides = (),
 ) -> None:
     """Run a trained agent in closed loop and write results.json and report.html. Finished episodes are kept.

@@ -1,6 +1,6 @@
 """Pictures that commands write: a plan under its scene, an imagined future above the real one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -9,21 +9,24 @@ import torch
 from jaxtyping import Bool, UInt8
 
 from kinesight.agents.episode import run_episode
+from kinesight.agents.found_scene import with_found_scene
 from kinesight.agents.spatial_policy import case_generator
 from kinesight.envs import catalogue as envs
 from kinesight.experiments.fit import check_fit
+from kinesight.experiments.planners import make_planners, make_points
+from kinesight.experiments.recipe import loop_settings
 from kinesight.experiments.runs import Run, load_stage
 from kinesight.experiments.spatial_policy import IMAGINER, load_imaginer
 from kinesight.geometry.overlay import draw_plan
 from kinesight.interfaces.environment import Environment
-from kinesight.planning.geometric import GeometricPlanners
+from kinesight.interfaces.stages import Planners, eyes_of
 from kinesight.types.arrays import Image, Video
 from kinesight.types.case import Case
 from kinesight.types.decision import Decision
 from kinesight.types.errors import DataError, UsageError
 from kinesight.types.files import write_atomic
 from kinesight.types.observation import Observation, StepResult, ViewRequest
-from kinesight.types.plan import SpatialPlan
+from kinesight.types.plan import Feedback, SpatialPlan
 from kinesight.types.results import EpisodeResult
 
 PLAN_SIZE = 480
@@ -32,12 +35,13 @@ MOVING = 16
 """Grey levels by which a pixel must change between first frame and a later one to count as moving."""
 
 
-def plan_picture(case: Case) -> tuple[SpatialPlan, Image]:
+def plan_picture(case: Case, planners: Planners) -> tuple[SpatialPlan, Image]:
     """The plan of a case's first frame and a picture of the scene with the plan under it."""
-    planner = GeometricPlanners().for_case(case)
+    planner = planners.for_case(case)
     environment = envs.make_case(case)
     environment.reset()
-    observation = environment.observe(ViewRequest((case.camera,), PLAN_SIZE, PLAN_SIZE, scene=True))
+    size = {"cameras": (case.camera,), "height": PLAN_SIZE, "width": PLAN_SIZE}
+    observation = environment.observe(replace(planner.request, **size, rgb=True))
     plan = planner.plan(observation, observation.instruction)
     rgb = observation.views[case.camera].rgb
     assert rgb is not None, "asked for"
@@ -57,13 +61,28 @@ class Imagined:
 
 
 def imagined_against_expert(run: Run, case: Case) -> Imagined:
-    """Imagine from the case's first frame; the expert then shows what it does, at the same spacing."""
+    """Imagine from the case's first frame, with the run's planner and points; the expert then shows what it
+    does, at the same spacing."""
     check_fit(load_stage(run, IMAGINER), [case])
-    model = load_imaginer(run)
+    model, settings = load_imaginer(run), loop_settings(run.recipe)
+    planner, sources = make_planners(settings).for_case(case), make_points(settings)
+    points = None if sources is None else eyes_of(planner) or sources.for_case(case)
+    needs = planner.request
+    looks = replace(model.request, cameras=(case.camera,), scene=False)
+    first_look = replace(
+        looks,
+        depth=needs.depth,
+        segmentation=needs.segmentation,
+        scene=needs.scene or (model.request.scene and points is None),
+        large_side=needs.large_side,
+    )
     with torch.inference_mode():
-        seen, real = expert_frames(case, model.request, model.config.frames)
-        plan = GeometricPlanners().for_case(case).plan(seen, seen.instruction)
-        video = model.imagine(seen, plan, case_generator(case))
+        seen, real = expert_frames(case, first_look, looks, model.config.frames)
+        plan = planner.plan(seen, seen.instruction, Feedback("start"))
+        shown = seen
+        if points is not None and model.request.scene:
+            shown, _ = with_found_scene(seen, points)
+        video = model.imagine(shown, plan, case_generator(case))
     first = real[:1]
     moving = np.any(np.abs(real.astype(np.int64) - first) >= MOVING, axis=-1)
     if not moving[1:].any():
@@ -80,10 +99,11 @@ def _difference(ours: Video, real: Video, moving: Bool[np.ndarray, "t y x"]) -> 
     return float(np.abs(ours.astype(np.float64) - real).mean(-1)[moving].mean() / 255)
 
 
-def expert_frames(case: Case, request: ViewRequest, count: int) -> tuple[Observation, Video]:
-    """The first observation, with the scene, and count + 1 frames spread over the expert's episode."""
-    wanted = ViewRequest((case.camera,), request.height, request.width, crop=request.crop, scene=True)
-    watcher = _Watcher(wanted)
+def expert_frames(
+    case: Case, first: ViewRequest, later: ViewRequest, count: int
+) -> tuple[Observation, Video]:
+    """The first observation, and count + 1 frames spread over the expert's episode."""
+    watcher = _Watcher(first, later)
     run_episode(envs.make_case(case), envs.expert(case.env, case), (watcher,))
     frames = [o.views[case.camera].rgb for o in watcher.seen]
     chosen = np.rint(np.linspace(0, len(frames) - 1, count + 1)).astype(int)
@@ -93,16 +113,16 @@ def expert_frames(case: Case, request: ViewRequest, count: int) -> tuple[Observa
 class _Watcher:
     """A subscriber that looks at every step."""
 
-    def __init__(self, request: ViewRequest) -> None:
-        self.request = request
+    def __init__(self, first: ViewRequest, later: ViewRequest) -> None:
+        self.first, self.later = first, later
         self.seen: list[Observation] = []
 
     def start(self, case: Case, environment: Environment) -> None:
         self.environment = environment
-        self.seen = [environment.observe(self.request)]
+        self.seen = [environment.observe(self.first)]
 
     def step(self, observation: Observation, decision: Decision, result: StepResult) -> None:
-        self.seen.append(self.environment.observe(self.request))
+        self.seen.append(self.environment.observe(self.later))
 
     def end(self, result: EpisodeResult) -> None:
         return None
