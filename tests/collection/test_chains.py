@@ -62,7 +62,7 @@ def test_a_chain_that_was_cut_off_between_two_tasks_is_completed(whole: EpisodeS
     for index in (3, 4):
         (tmp_path / "d" / "episodes" / f"{index:06d}.safetensors").unlink()
     collect(CONFIG, tmp_path / "d")
-    files = sorted(path.relative_to(whole.path) for path in whole.path.rglob("*.*"))
+    files = sorted(path.relative_to(whole.path) for path in whole.path.rglob("[!.]*.*"))
     assert len(files) == 6
     for file in files:
         assert (tmp_path / "d" / file).read_bytes() == (whole.path / file).read_bytes()
