@@ -20,7 +20,7 @@ from kinesight.agents.avdc_pursuit import (
     held_place,
     rises,
 )
-from kinesight.agents.found_scene import with_found_scene
+from kinesight.agents.found_scene import told_by, with_found_scene
 from kinesight.agents.spatial_policy import Clock, case_generator, noted
 from kinesight.agents.target_mask import SimulatorTargets, TargetFinder
 from kinesight.geometry.flow_motion import MotionConfig, ObjectMotion, TargetLost, object_motion
@@ -93,10 +93,7 @@ class AvdcAgent:
 
     @property
     def privileged(self) -> tuple[str, ...]:
-        told = {*self.imaginer.privileged}
-        if self.points is not None:
-            told = {*(told - {"scene"}), *self.points.privileged}
-        return tuple(sorted({*told, *self.targets.privileged}))
+        return tuple(sorted({*told_by(self.points, self.imaginer.privileged), *self.targets.privileged}))
 
     def reset(self, case: Case) -> None:
         self.targets.check(case.task)

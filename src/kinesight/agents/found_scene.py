@@ -1,17 +1,22 @@
 """A scene of points that were found in pictures, for stages that would otherwise read the simulator's."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
-from kinesight.interfaces.stages import PointSource
+from kinesight.interfaces.stages import PointSource, PointSources
 from kinesight.planning.geometric import SCENE_POINTS
 from kinesight.types.arrays import Point
 from kinesight.types.errors import lookup
 from kinesight.types.note import Note
 from kinesight.types.observation import Observation, Scene
+
+
+def told_by(points: PointSources | None, privileged: Iterable[str]) -> set[str]:
+    """The privileges of stages, where a source finds the points that they would ask the simulator for."""
+    return {*privileged} if points is None else {*privileged} - {"scene"} | {*points.privileged}
 
 
 def with_found_scene(observation: Observation, source: PointSource) -> tuple[Observation, tuple[Note, ...]]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
-from kinesight.agents.found_scene import with_found_scene
+from kinesight.agents.found_scene import told_by, with_found_scene
 from kinesight.agents.spatial_policy import Clock, case_generator, noted
 from kinesight.interfaces.stages import PointSources, Policy
 from kinesight.types.case import Case
@@ -30,10 +30,7 @@ class GoalFree:
 
     @property
     def privileged(self) -> tuple[str, ...]:
-        if self.points is None:
-            return self.policy.request.privileged
-        told = {*self.policy.request.privileged} - {"scene"}
-        return tuple(sorted({*told, *self.points.privileged}))
+        return tuple(sorted(told_by(self.points, self.policy.request.privileged)))
 
     def reset(self, case: Case) -> None:
         self._case = case

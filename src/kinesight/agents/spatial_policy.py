@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from kinesight.agents.found_scene import with_found_scene
+from kinesight.agents.found_scene import told_by, with_found_scene
 from kinesight.agents.replanning import Replanning
 from kinesight.critics.chat_judge import ChatJudgeConfig
 from kinesight.critics.frame_matching import FrameMatchingConfig
@@ -107,9 +107,7 @@ class SpatialPolicyAgent:
 
     @property
     def privileged(self) -> tuple[str, ...]:
-        told = {*self.imaginer.privileged, *self.policy.request.privileged}
-        if self.points is not None:
-            told = {*(told - {"scene"}), *self.points.privileged}
+        told = told_by(self.points, (*self.imaginer.privileged, *self.policy.request.privileged))
         planners = () if self.planners is None else self.planners.privileged
         return tuple(sorted({*planners, *told}))
 
