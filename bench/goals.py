@@ -42,6 +42,7 @@ from kinesight.types.files import write_atomic
 from kinesight.types.observation import Observation, StepResult, ViewRequest
 from kinesight.types.plan import Feedback
 from kinesight.types.results import EpisodeResult
+from kinesight.types.video import future_steps
 
 GOALS = ("reached", "soft", "imagined", "none")
 EVERY, LEAST_AHEAD = 5, 4
@@ -78,7 +79,7 @@ def errors(run: Run, policy: GoalPolicy, case: Case) -> dict[str, float]:
     first, length = watcher.seen[0], len(watcher.actions)
     plan = planner.plan(first, first.instruction, Feedback("start"))
     video = imaginer.imagine(first, plan, case_generator(case))
-    drawn_at = np.rint(np.linspace(0, length, len(video.frames) + 1)).astype(int)[1:]
+    drawn_at = future_steps(0, length, len(video.frames), imaginer.config.spacing)
     found = defaultdict(list)
     for step in range(0, length - settings.execute, EVERY):
         ahead = np.flatnonzero(drawn_at >= step + LEAST_AHEAD)

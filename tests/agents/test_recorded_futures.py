@@ -73,6 +73,13 @@ def test_a_video_starts_where_the_hand_is(store: EpisodeStore, x: float, expecte
     assert levels(imagine(RecordedFutures(store, "same", 4), CASE, x)) == expected
 
 
+@pytest.mark.parametrize(("x", "expected"), [(0.0, [13, 16, 18]), (0.41, [17, 18, 18])])
+def test_frames_at_a_fixed_spacing_end_with_the_episode(
+    store: EpisodeStore, x: float, expected: list[int]
+) -> None:
+    assert levels(imagine(RecordedFutures(store, "same", 3, spacing=3), CASE, x)) == expected
+
+
 @pytest.mark.parametrize(("seed", "other"), [(10, 30), (30, 50), (50, 10), (11, 30), (99, 10)])
 def test_another_episode_is_the_next_layout_of_the_task(store: EpisodeStore, seed: int, other: int) -> None:
     video = imagine(RecordedFutures(store, "another", 1), replace(CASE, seed=seed))

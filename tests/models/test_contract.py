@@ -41,6 +41,7 @@ CONFIGS: dict[str, Config] = {
     "video-fine": replace(VIDEO, fine_rate=5.0, from_first=0.5),
     "video-text": replace(VIDEO, condition="text", objective="x0"),
     "video-distance": replace(VIDEO, condition="distance", points=("target", "goal", "target")),
+    "video-drawn": replace(VIDEO, condition="plan-drawn", points=("target", "goal", "target"), spacing=2),
     "video-local": replace(VIDEO, condition="plan-local", depth=2, guidance=1.5),
     "video-masked": replace(VIDEO, mask_training=0.3, mask_imagining=0.3, objective="epsilon"),
     "policy-epsilon": POLICY,
@@ -207,7 +208,7 @@ def test_what_is_made_at_test_time_has_the_right_type_and_range(model: Model, st
         assert np.array_equal(videos[0].frames, videos[1].frames)
         assert not np.array_equal(videos[0].frames, videos[2].frames)
         assert model.imagine(observation, None, generator()).plan is None
-        assert model.privileged == (("scene",) if model.config.condition == "distance" else ())
+        assert model.privileged == (("scene",) if model.conditioning.scene else ())
     else:
         assert isinstance(model, Policy)
         chunks = [

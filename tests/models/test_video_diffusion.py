@@ -16,6 +16,10 @@ from kinesight.types.errors import DataError, UnknownName, UsageError
 from kinesight.types.facts import DataFacts
 from kinesight.types.observation import Observation
 from kinesight.types.plan import SpatialPlan
+from kinesight.types.video import future_steps
+
+POINTS = ("target", "goal", "target")
+"""Of the point mass, which has no gripper."""
 
 
 def make(facts: DataFacts, **changes: object) -> VideoDiffusion:
@@ -89,12 +93,13 @@ def listening(facts: DataFacts, **changes: object) -> VideoDiffusion:
         ("distance", False, True),
         ("plan-global", True, False),
         ("plan-local", True, False),
+        ("plan-drawn", True, True),
     ],
 )
 def test_each_variant_hears_what_it_is_told_and_nothing_else(
     facts: DataFacts, store: EpisodeStore, condition: str, hears_plan: bool, hears_scene: bool
 ) -> None:
-    model = listening(facts, condition=condition, points=("target", "goal", "target"), depth=1)
+    model = listening(facts, condition=condition, points=POINTS, depth=1)
     observation = observe_again(store, model, torch.tensor([1, 2]), "front")
     assert (observation.scene is not None) == hears_scene, "no more is asked for than is read"
     plan, other = plan_at(1, 2, "front"), plan_at(0, 0, "front")
@@ -108,12 +113,17 @@ def test_each_variant_hears_what_it_is_told_and_nothing_else(
     assert np.array_equal(imagined(observation, other), plain) != hears_plan
     assert not np.array_equal(imagined(replace(observation, instruction="far far"), plan), plain)
     if hears_scene:
-        assert observation.scene is not None
-        points = {name: point + 0.3 for name, point in observation.scene.points.items()}
-        moved = replace(observation, scene=replace(observation.scene, points=points))
-        assert not np.array_equal(imagined(moved, plan), plain)
+        here, there = (with_points(observation, x) for x in (0.3, 0.6))
+        assert not np.array_equal(imagined(here, plan), imagined(there, plan))
         with pytest.raises(DataError, match=r"key 'scene\.target'"):
             imagined(replace(observation, scene=None), plan)
+
+
+def with_points(observation: Observation, x: float) -> Observation:
+    """All scene points at one place in the picture."""
+    assert observation.scene is not None
+    points = {name: np.array([x, 0.4, 1.0]) for name in observation.scene.points}
+    return replace(observation, scene=replace(observation.scene, points=points))
 
 
 def test_a_local_condition_needs_a_middle_to_tell_it_to(facts: DataFacts) -> None:
@@ -130,9 +140,11 @@ def test_variants_take_no_keys_that_they_do_not_need(facts: DataFacts) -> None:
         "scene.goal",
         "T_world_camera.{camera}",
     ]
+    drawn = make(facts, condition="plan-drawn").spec.takes
+    assert drawn.keys() == {*make(facts).spec.takes, *distance, "K"}
     assert make(facts, condition="plan-local").spec.takes.keys() == make(facts).spec.takes.keys()
     with pytest.raises(
-        UnknownName, match=r"conditioning 'plan'.*Available: distance, plan-global, plan-local"
+        UnknownName, match=r"conditioning 'plan'.*Available: distance, plan-drawn, plan-global, plan-local"
     ):
         make(facts, condition="plan")
 
@@ -270,6 +282,39 @@ def test_training_frames_are_spread_to_the_end(facts: DataFacts, store: EpisodeS
         episode, start = numbers[0]
         expected = np.rint(np.linspace(start, store.meta(int(episode)).length, 4))
         assert np.array_equal(numbers[:, 1], expected)
+
+
+def test_training_frames_at_a_fixed_spacing_end_with_the_episode(
+    facts: DataFacts, store: EpisodeStore
+) -> None:
+    model = make(facts, spacing=3)
+    windows = gather(model, store, 16)
+    for numbers in windows.values["number.clip"].numpy():
+        episode, start = numbers[0]
+        last = store.meta(int(episode)).length
+        assert np.array_equal(numbers[1:, 1], future_steps(int(start), last, 3, spacing=3))
+    with pytest.raises(UsageError, match=r"fixed spacing has no denser parts \(fine_rate=5\.0\)"):
+        make(facts, spacing=3, fine_rate=5.0)
+
+
+def test_without_a_condition_nothing_is_drawn(facts, store, monkeypatch) -> None:
+    model = make(facts, condition="plan-drawn", points=POINTS, condition_dropout=1.0)
+    shown: list[Tensor | None] = []
+    inner = model._denoise
+
+    def denoise(noisy: Tensor, levels: Tensor, first: Tensor, condition: Condition) -> Tensor:
+        shown.append(condition.maps)
+        return inner(noisy, levels, first, condition)
+
+    monkeypatch.setattr(model, "_denoise", denoise)
+    batch = model.collate("imaginer", gather(model, store, 3))
+    batch = replace(batch, marks=torch.full((3, 3, 2), 5.0))
+    model.loss("imaginer", batch, generator())
+    model.sample(batch, generator())
+    trained, *sampled = shown
+    assert trained is not None
+    assert not trained.any()
+    assert all(maps is not None and maps.any() for maps in sampled)
 
 
 def test_a_picture_that_does_not_divide_is_refused(facts: DataFacts) -> None:

@@ -15,19 +15,23 @@ from kinesight.types.case import Case
 from kinesight.types.errors import DataError
 from kinesight.types.observation import Observation, ViewRequest
 from kinesight.types.plan import SpatialPlan
-from kinesight.types.video import ImaginedVideo
+from kinesight.types.video import ImaginedVideo, future_steps
 
 
 class RecordedFutures:
     """An `Imaginer` that replays; privileged, since the episode of the case is not known beforehand.
 
-    A new video starts at the recorded frame whose end effector is nearest to the present one.
+    A new video starts at the recorded frame whose end effector is nearest to the present one; its frames are
+    those of `future_steps`.
     """
 
-    def __init__(self, store: EpisodeStore, whose: Literal["same", "another"], frames: int) -> None:
+    def __init__(
+        self, store: EpisodeStore, whose: Literal["same", "another"], frames: int, spacing: int = 0
+    ) -> None:
         self.store = store
         self.whose = whose
         self.frames = frames
+        self.spacing = spacing
         self._index = {key(store.meta(i).case): i for i in range(len(store))}
 
     @property
@@ -53,7 +57,7 @@ class RecordedFutures:
         first = observation.views[self._case.camera].rgb
         assert first is not None, "the agent looks before it imagines"
         now = int(np.argmin(np.linalg.norm(self._hand - observation.proprio[:3], axis=1)))
-        chosen = np.rint(np.linspace(now, len(self._rgb) - 1, self.frames + 1)).astype(int)[1:]
+        chosen = future_steps(now, len(self._rgb) - 1, self.frames, self.spacing)
         return ImaginedVideo(first, self._rgb[chosen], plan, observation.instruction)
 
     def _other(self, case: Case) -> Case:

@@ -31,4 +31,4 @@ def make_avdc(run: Run, replan: bool, expert_data: Path | None = None) -> AvdcAg
 def _oracle(run: Run, expert_data: Path) -> Imaginer:
     model = run.recipe.stage(IMAGINER).model
     assert isinstance(model, VideoDiffusionConfig), "the stage `imaginer` is a video model"
-    return RecordedFutures(EpisodeStore(expert_data), "same", model.frames)
+    return RecordedFutures(EpisodeStore(expert_data), "same", model.frames, model.spacing)

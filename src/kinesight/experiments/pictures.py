@@ -20,6 +20,7 @@ from kinesight.experiments.spatial_policy import IMAGINER, load_imaginer
 from kinesight.geometry.overlay import draw_plan
 from kinesight.interfaces.environment import Environment
 from kinesight.interfaces.stages import Planners, eyes_of
+from kinesight.models.video_diffusion import VideoDiffusionConfig
 from kinesight.types.arrays import Image, Video
 from kinesight.types.case import Case
 from kinesight.types.decision import Decision
@@ -28,6 +29,7 @@ from kinesight.types.files import write_atomic
 from kinesight.types.observation import Observation, StepResult, ViewRequest
 from kinesight.types.plan import Feedback, SpatialPlan
 from kinesight.types.results import EpisodeResult
+from kinesight.types.video import future_steps
 
 PLAN_SIZE = 480
 STRIP_HEIGHT = 160
@@ -77,7 +79,7 @@ def imagined_against_expert(run: Run, case: Case) -> Imagined:
         large_side=needs.large_side,
     )
     with torch.inference_mode():
-        seen, real = expert_frames(case, first_look, looks, model.config.frames)
+        seen, real = expert_frames(case, first_look, looks, model.config)
         plan = planner.plan(seen, seen.instruction, Feedback("start"))
         shown = seen
         if points is not None and model.request.scene:
@@ -100,13 +102,13 @@ def _difference(ours: Video, real: Video, moving: Bool[np.ndarray, "t y x"]) -> 
 
 
 def expert_frames(
-    case: Case, first: ViewRequest, later: ViewRequest, count: int
+    case: Case, first: ViewRequest, later: ViewRequest, clip: VideoDiffusionConfig
 ) -> tuple[Observation, Video]:
-    """The first observation, and count + 1 frames spread over the expert's episode."""
+    """The first observation, and the frames of the expert's episode that a clip from there on has."""
     watcher = _Watcher(first, later)
     run_episode(envs.make_case(case), envs.expert(case.env, case), (watcher,))
     frames = [o.views[case.camera].rgb for o in watcher.seen]
-    chosen = np.rint(np.linspace(0, len(frames) - 1, count + 1)).astype(int)
+    chosen = [0, *future_steps(0, len(frames) - 1, clip.frames, clip.spacing)]
     return watcher.seen[0], np.stack([frame for i in chosen if (frame := frames[i]) is not None])
 
 

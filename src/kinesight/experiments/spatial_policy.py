@@ -60,7 +60,7 @@ def _imaginer(run: Run, goals: Goals, expert_data: Path | None) -> Imaginer:
     model = run.recipe.stage(IMAGINER).model
     assert isinstance(model, VideoDiffusionConfig), "the stage `imaginer` is a video model"
     whose = "another" if goals == "shuffled" else "same"
-    return RecordedFutures(EpisodeStore(expert_data), whose, model.frames)
+    return RecordedFutures(EpisodeStore(expert_data), whose, model.frames, model.spacing)
 
 
 def load_imaginer(run: Run) -> VideoDiffusion:

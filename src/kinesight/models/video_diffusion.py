@@ -1,8 +1,8 @@
 """Plan-conditioned video imaginer (Spatial Policy, "Spatial Conditioned Embodied Video Generation", Eq. 1-4).
 
-First frame + instruction + spatial plan table -> seven future frames, spread evenly from now to the end of
-the task. The network denoises the difference to the first frame, which is zero wherever nothing moves: it
-draws new pictures and where they cover the first one.
+First frame + instruction + spatial plan table -> seven future frames, so many steps apart or spread from now
+to the end of the task. The network denoises the difference to the first frame, which is zero wherever nothing
+moves: it draws new pictures and where they cover the first one.
 Plan rows and words become tokens; pooled, they join the noise level and enter every layer by FiLM (the
 paper's global conditioning; the others of its Table 6 are in `video_conditions`). One learned null vector
 stands for "no condition", in training and sampling.
@@ -23,13 +23,14 @@ from kinesight.data.windows import from_observations
 from kinesight.interfaces.model import Stream, Windows
 from kinesight.language.plan_text import encode_plan
 from kinesight.language.words import Vocabulary
-from kinesight.models.video_conditions import CONDITIONINGS, PLAN_KEYS, Condition
+from kinesight.models.video_conditions import CONDITIONINGS, PLAN_KEYS, POINTS, Condition, marked
 from kinesight.nn.clip_text import ClipText
 from kinesight.nn.conditions import StateEncoder, TokenPool, WordEncoder
 from kinesight.nn.layers import LevelEmbedding, to_unit
 from kinesight.nn.masking import covered
 from kinesight.nn.objectives import objective, with_guidance
 from kinesight.nn.pictures import resized
+from kinesight.nn.point_maps import point_maps
 from kinesight.nn.video_unet import VideoUNet, coarsest_edge
 from kinesight.types.case import Case
 from kinesight.types.errors import UsageError, lookup
@@ -51,6 +52,9 @@ class VideoDiffusionConfig:
     batch_size: int = 8
     frames: int = 7
     """Future frames; the clip has one more, the first."""
+    spacing: int = 0
+    """Steps between two frames; past the end of the episode its last frame stays. 0 spreads the frames from
+    now to the end, whose distance the imaginer then has to guess."""
     fine_rate: float = 1.0
     """The clip's frames are so many times as dense where the gripper is close to what it works on (the paper:
     5); 1 spreads them evenly."""
@@ -78,9 +82,9 @@ class VideoDiffusionConfig:
     residual_gain: float = 3.0
     """The difference to the first frame is multiplied by this, towards unit variance where things move."""
     condition: str = "plan-global"
-    """"text", "distance", "plan-global" or "plan-local", see `video_conditions`."""
+    """"text", "distance", "plan-global", "plan-local" or "plan-drawn", see `video_conditions`."""
     points: tuple[str, str, str] = ("gripper", "target", "goal")
-    """Scene points of "distance", whose position and offsets make its nine numbers."""
+    """Scene points: position and offsets make the nine numbers of "distance", "plan-drawn" marks them."""
     text: str = ""
     """Folder of a frozen CLIP text encoder (extra "hub"); "" trains word embeddings."""
     condition_dropout: float = 0.1
@@ -97,6 +101,11 @@ class VideoDiffusionConfig:
         for name in ("from_first", "condition_dropout", "mask_training", "mask_imagining"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+        if self.spacing < 0 or (self.spacing and self.fine_rate != 1):
+            raise UsageError(
+                f"spacing={self.spacing} must not be negative, and fixed spacing has no denser parts "
+                f"(fine_rate={self.fine_rate})"
+            )
         if self.guidance != 1 and not self.condition_dropout:
             raise UsageError(
                 f"guidance={self.guidance} leads away from the null condition, which an imaginer trained "
@@ -116,6 +125,8 @@ class VideoBatch:
     """Ids of words, or a frozen text encoder's states."""
     spatial: tuple[Tensor, ...] = ()
     """What the conditioning's encoder takes: verbs, directions and distances of the plan, or coordinates."""
+    marks: Float[Tensor, "b p 2"] | None = None
+    """Pixels (x, y) of what is shown in the first frame."""
     future: UInt8[Tensor, "b t y x 3"] | None = None
 
 
@@ -141,7 +152,7 @@ class VideoDiffusion(nn.Module):
             raise UsageError(f"{config.condition!r} is told by the transformer blocks, and depth is 0")
         now = Offsets((0,))
         told = {name: Take(key, now) for name, key in kind.keys(config.points).items()}
-        self.spec = WindowSpec({"clip": Take("rgb.{camera}", _spread(config)), **told}, config.from_first)
+        self.spec = WindowSpec({"clip": Take("rgb.{camera}", _frame_rule(config)), **told}, config.from_first)
         self.streams = {"imaginer": Stream(config.source, self.spec, config.batch_size)}
         # The difference of two pictures in [-1, 1] is at most 2.
         self.objective = objective(config.objective, bound=2 * config.residual_gain)
@@ -160,7 +171,7 @@ class VideoDiffusion(nn.Module):
         self.unet = VideoUNet(
             channels=3,
             outputs=4 if config.predict_data else 3,
-            context_channels=3,
+            context_channels=3 + POINTS * kind.drawn,
             condition=features,
             base=config.base,
             multipliers=config.multipliers,
@@ -191,6 +202,7 @@ class VideoDiffusion(nn.Module):
             first=clip[:, 0],
             words=self._words(windows.instructions, clip.device),
             spatial=self.conditioning.gather(windows.values),
+            marks=marked(windows.values) if self.conditioning.drawn else None,
             future=clip[:, 1:] if clip.shape[1] > 1 else None,
         )
 
@@ -216,19 +228,22 @@ class VideoDiffusion(nn.Module):
         return {"video": (output - wanted).square().mean((1, 2, 3, 4))}
 
     def _condition(self, batch: VideoBatch) -> Condition:
-        """Eq. 2: words and what is known of space, pooled; or that beside them, as tokens."""
+        """Eq. 2: words and what is known of space, pooled; or that beside them, as tokens or marks."""
         tokens, valid = self.language(batch.words)
         if self.plan is None:
             return Condition(self.pool(tokens, valid))
         more, known = self.plan(*batch.spatial)
         if self.conditioning.local:
             return Condition(self.pool(tokens, valid), more, known)
-        return Condition(self.pool(torch.cat([tokens, more], dim=1), torch.cat([valid, known], dim=1)))
+        pooled = self.pool(torch.cat([tokens, more], dim=1), torch.cat([valid, known], dim=1))
+        maps = None if batch.marks is None else point_maps(batch.marks, self.facts.image_size, self.size)
+        return Condition(pooled, maps=maps)
 
     def _denoise(self, noisy: Tensor, levels: Tensor, first: Tensor, condition: Condition) -> Tensor:
         """The network's own output: the clean residual, or the objective's target."""
         pooled = condition.pooled + self.level(levels)
-        output = self.unet(noisy, first, pooled, condition.tokens, condition.valid)
+        context = first if condition.maps is None else torch.cat([first, condition.maps], dim=1)
+        output = self.unet(noisy, context, pooled, condition.tokens, condition.valid)
         if not self.config.predict_data:
             return output
         frames, change = output.split([3, 1], dim=2)
@@ -259,7 +274,8 @@ class VideoDiffusion(nn.Module):
     ) -> ImaginedVideo:
         """One future of the observation's only view; `plan=None` is a plan with nothing left to do.
 
-        "text" and "distance" do not read the plan; "distance" needs the points of the observation's scene.
+        "text" and "distance" do not read the plan; "distance" and "plan-drawn" need the points of the
+        observation's scene.
         """
         batch = self.batch_from(observation, plan)
         frames = self.sample(_occluded(batch, self.config.mask_imagining, generator), generator)
@@ -310,8 +326,10 @@ class VideoDiffusion(nn.Module):
         return self.collate("imaginer", Windows({**windows.values, **rows}, {}, windows.instructions))
 
 
-def _spread(config: VideoDiffusionConfig) -> FrameRule:
+def _frame_rule(config: VideoDiffusionConfig) -> FrameRule:
     count = config.frames + 1
+    if config.spacing:
+        return Offsets(tuple(config.spacing * place for place in range(count)))
     return Spread(count) if config.fine_rate == 1 else FineSpread(count, config.fine_rate)
 
 
