@@ -19,6 +19,7 @@ from kinesight.types.decision import Comparison, Decision, Event
 from kinesight.types.errors import UsageError
 from kinesight.types.observation import Observation, ViewRequest
 from kinesight.types.prediction import Prediction
+from kinesight.types.video import moving_error, moving_pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +144,11 @@ class SsmVlaAgent:
             imagined, real = prediction.video.frames[0], self._picture(begun + self.model.ahead)
             before = self._shown.index(self.model.ahead) + 1
             rows["imagined"] = np.stack([*[now] * before, imagined])
-            values["frame_error"] = _difference(imagined, real)
-            values["copy_error"] = _difference(now, real)
-            off, still = values["frame_error"], values["copy_error"]
-            reason += f", next frame off by {off:.4f}, the present one by {still:.4f}"
+            moving = moving_pixels(real[None], now)
+            if moving.any():
+                off, still = (moving_error(shown[None], real[None], moving) for shown in (imagined, now))
+                values |= {"frame_error": off, "copy_error": still}
+                reason += f", next frame off by {off:.3f} where things move, the present one by {still:.3f}"
         if prediction.latents is not None and self.foresight is not None:
             clip = np.stack([now, *(self._picture(begun + step) for step in self.foresight.steps)])
             true = self.foresight.codes_of(clip)
@@ -165,11 +167,6 @@ class SsmVlaAgent:
         rgb = self._seen[step].views[self._case.camera].rgb
         assert rgb is not None, "asked for"
         return rgb
-
-
-def _difference(a: Image, b: Image) -> float:
-    """Mean absolute difference, of the full range."""
-    return float(np.abs(a.astype(np.float64) - b).mean() / 255)
 
 
 def _apart(a: Video, b: Video) -> Video:

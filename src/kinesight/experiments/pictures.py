@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, UInt8
+from jaxtyping import UInt8
 
 from kinesight.agents.episode import run_episode
 from kinesight.agents.found_scene import with_found_scene
@@ -29,12 +29,10 @@ from kinesight.types.files import write_atomic
 from kinesight.types.observation import Observation, StepResult, ViewRequest
 from kinesight.types.plan import Feedback, SpatialPlan
 from kinesight.types.results import EpisodeResult
-from kinesight.types.video import future_steps
+from kinesight.types.video import future_steps, moving_error, moving_pixels
 
 PLAN_SIZE = 480
 STRIP_HEIGHT = 160
-MOVING = 16
-"""Grey levels by which a pixel must change between first frame and a later one to count as moving."""
 
 
 def plan_picture(case: Case, planners: Planners) -> tuple[SpatialPlan, Image]:
@@ -86,19 +84,15 @@ def imagined_against_expert(run: Run, case: Case) -> Imagined:
             shown, _ = with_found_scene(seen, points)
         video = model.imagine(shown, plan, case_generator(case))
     first = real[:1]
-    moving = np.any(np.abs(real.astype(np.int64) - first) >= MOVING, axis=-1)
-    if not moving[1:].any():
+    moving = moving_pixels(real, first[0])
+    if not moving.any():
         raise DataError(f"the expert does not move in {case}; nothing to compare")
     imagined = np.concatenate([first, video.frames])
     strip = np.concatenate(
         [_strip(imagined), np.full((4, STRIP_HEIGHT * len(real), 3), 255, np.uint8), _strip(real)]
     )
     still = np.repeat(first, len(real), axis=0)
-    return Imagined(plan, strip, _difference(imagined, real, moving), _difference(still, real, moving))
-
-
-def _difference(ours: Video, real: Video, moving: Bool[np.ndarray, "t y x"]) -> float:
-    return float(np.abs(ours.astype(np.float64) - real).mean(-1)[moving].mean() / 255)
+    return Imagined(plan, strip, moving_error(imagined, real, moving), moving_error(still, real, moving))
 
 
 def expert_frames(

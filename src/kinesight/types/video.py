@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from kinesight.types.arrays import Image, Video
 from kinesight.types.plan import SpatialPlan
+
+MOVING = 16
+"""Grey levels by which a pixel must differ between two frames to count as moving."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +31,13 @@ def future_steps(now: int, last: int, frames: int, spacing: int) -> Int[np.ndarr
     if spacing:
         return np.minimum(now + spacing * np.arange(1, frames + 1), last)
     return np.rint(np.linspace(now, last, frames + 1)).astype(int)[1:]
+
+
+def moving_pixels(frames: Video, now: Image) -> Bool[np.ndarray, "t y x"]:
+    """Where a frame differs from the present one: what was to be foreseen."""
+    return np.any(np.abs(frames.astype(np.int64) - now) >= MOVING, axis=-1)
+
+
+def moving_error(imagined: Video, real: Video, moving: Bool[np.ndarray, "t y x"]) -> float:
+    """Mean absolute difference over moving pixels, of the full range."""
+    return float(np.abs(imagined.astype(np.float64) - real).mean(-1)[moving].mean() / 255)
