@@ -162,6 +162,8 @@ def test_a_batch_from_observations_is_the_one_from_the_store(
             mine = model.batch_from(observe_again(store, model, now, camera), plan)
             names = ("first", "words", *(f"spatial.{i}" for i in range(len(stored.spatial))))
             assert len(mine.spatial) == len(stored.spatial)
+            if stored.marks is not None:
+                names += ("marks",)
         elif isinstance(model, LatentActions | SsmVla):
             rows, inside = windows.values["number.rgb"][b], windows.valid["rgb"][b]
             seen = [observe_again(store, model, row, camera) for row in rows]
@@ -180,8 +182,9 @@ def test_a_batch_from_observations_is_the_one_from_the_store(
 
 
 def joint_fields(model: SsmVla) -> tuple[str, ...]:
-    """What the model looks at; a second view where it has one."""
-    return ("rgb", "seen", "proprio", "words", *(("second",) if model.config.second_view else ()))
+    """What the model looks at."""
+    more = {"proprio": model.config.actions, "second": bool(model.config.second_view)}
+    return ("rgb", "seen", "words", *(name for name, there in more.items() if there))
 
 
 def field(batch: object, name: str) -> torch.Tensor:

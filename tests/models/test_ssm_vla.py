@@ -42,6 +42,17 @@ def test_weights_are_those_of_the_paper(facts: DataFacts) -> None:
     assert dict(joint(facts, actions=False).loss_weights) == {"rgb": 0.1, "latent": 0.01}
 
 
+def test_learning_from_video_reads_no_action_and_no_proprioception(
+    facts: DataFacts, store: EpisodeStore
+) -> None:
+    watching = joint(facts, actions=False)
+    assert watching.spec.takes.keys() == {"rgb", "next_rgb", "codes"}
+    watching.loss("policy", batch_of(watching, store), generator())["rgb"].sum().backward()
+    assert not [name for name, _ in watching.coordinates.named_parameters() if _.grad is not None]
+    acting = joint(facts)
+    acting.load_state_dict(watching.state_dict())  # acting goes on from it
+
+
 def test_true_codes_and_actions_are_seen_by_the_loss_alone(model: SsmVla, store: EpisodeStore) -> None:
     """There is no teacher forcing: what is predicted does not know what is true."""
     batch = batch_of(model, store)

@@ -79,7 +79,7 @@ class SsmVlaConfig:
     codes: int = 32
     """Size of the LAM's codebook."""
     actions: bool = True
-    """False learns frames and codes alone: no action is read, proprioception still is."""
+    """False learns frames and codes alone, from pictures and words: no action or proprioception is read."""
     horizon: int = 8
     """Actions predicted at once."""
     queries: int = 4
@@ -175,6 +175,7 @@ class SsmVla(nn.Module):
         )
         if not config.actions:
             self.action_head.requires_grad_(False)
+            self.coordinates.requires_grad_(False)
 
     # Training
 
@@ -236,15 +237,20 @@ class SsmVla(nn.Module):
     def forward(self, batch: SsmVlaBatch, generator: Generator | None = None) -> Stages:
         """`generator`: draws the noise on the proprioception, in training."""
         words, spoken = self.language(batch.words)
-        noise = self.config.proprio_noise if generator is not None else 0.0
-        hands = self.coordinates(batch.proprio, noise, generator)
-        tokens, known = [words, hands], [spoken, batch.seen]
+        tokens, known = [words, self._hands(batch, generator)], [spoken, batch.seen & self.config.actions]
         for view, pictures in zip(self.views, (batch.rgb, batch.second), strict=False):
             assert pictures is not None, "a model with a second view is given one"
             seen = view(to_unit(pictures).flatten(0, 1)).unflatten(0, pictures.shape[:2])
             known.append(batch.seen.repeat_interleave(seen.shape[2], 1))
             tokens.append(rearrange(seen, "b t n d -> b (t n) d"))
         return self.stages(torch.cat(tokens, dim=1), torch.cat(known, dim=1))
+
+    def _hands(self, batch: SsmVlaBatch, generator: Generator | None) -> Float[Tensor, "b t d"]:
+        """Tokens of the proprioception; empty ones, that nobody attends to, where only video is read."""
+        if not self.config.actions:
+            return batch.rgb.new_zeros(*batch.seen.shape, self.config.features, dtype=torch.float32)
+        assert batch.proprio is not None, "a model that acts is told where the arm is"
+        return self.coordinates(batch.proprio, self.config.proprio_noise if generator else 0.0, generator)
 
     def _draw(self, stages: Stages, batch: SsmVlaBatch) -> Frames:
         """The next frame, pasted over the present one."""

@@ -22,8 +22,9 @@ class SsmVlaBatch:
     """The past frames, the present one last."""
     seen: Bool[Tensor, "b t"]
     """False for a frame that stands in for one before the episode."""
-    proprio: Float[Tensor, "b t d"]
     words: Int[Tensor, "b n"]
+    proprio: Float[Tensor, "b t d"] | None = None
+    """None for a model that learns from video alone."""
     second: UInt8[Tensor, "b t y x 3"] | None = None
     next_rgb: UInt8[Tensor, "b 1 y x 3"] | None = None
     next_depth_mm: Integer[Tensor, "b 1 y x"] | None = None
@@ -40,8 +41,8 @@ def gathered(windows: Windows, words: Int[Tensor, "b n"]) -> SsmVlaBatch:
     return SsmVlaBatch(
         rgb=values["rgb"],
         seen=valid["rgb"],
-        proprio=values["proprio"],
         words=words,
+        proprio=values.get("proprio"),
         second=values.get("second"),
         next_rgb=values.get("next_rgb"),
         next_depth_mm=values.get("next_depth_mm"),
@@ -77,10 +78,10 @@ def policy_windows(
         second_view: another camera that is looked at in all of them, or "".
         imagined: steps to the next frame, and whether its depth is wanted; None without a next frame.
         codes: whether the latent plan is learned.
-        horizon: actions that are learned, 0 for none.
+        horizon: actions that are learned; 0 for none, and for no proprioception either.
     """
     seen, now = Offsets(past), Offsets((0,))
-    takes = {"rgb": Take(f"rgb.{CAMERA}", seen), "proprio": Take("proprio", seen)}
+    takes = {"rgb": Take(f"rgb.{CAMERA}", seen)}
     if second_view:
         takes["second"] = Take(f"rgb.{second_view}", seen)
     if imagined is not None:
@@ -91,6 +92,7 @@ def policy_windows(
     if codes:
         takes["codes"] = Take(f"codes.{CAMERA}", now)
     if horizon:
+        takes["proprio"] = Take("proprio", seen)
         takes["action"] = Take("action", Offsets(tuple(range(horizon))))
     return WindowSpec(takes)
 
