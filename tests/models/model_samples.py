@@ -105,9 +105,14 @@ def build(config: Config, facts: DataFacts) -> Model:
     return config.build(facts)
 
 
-def gather(model: Model, store: EpisodeStore, size: int, seed: int = 0, camera: str = "front") -> Windows:
-    """A batch from the store, with the episode and number of the frames drawn under `number.TAKE`."""
-    takes = model.spec.takes
+def gather(
+    model: Model, store: EpisodeStore, size: int, seed: int = 0, camera: str = "front", stream: str = ""
+) -> Windows:
+    """A batch from the store, with the episode and number of the frames drawn under `number.TAKE`.
+
+    `stream`: for a model that has several; the first one's.
+    """
+    takes = model.streams[stream or next(iter(model.streams))].windows.takes
     numbers = {f"number.{name}": Take("number", take.rule) for name, take in takes.items()}
     return open_windows(store, WindowSpec({**takes, **numbers}), (camera,)).batch((seed,), size)
 

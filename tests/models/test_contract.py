@@ -1,6 +1,7 @@
 """What every learned model keeps to: one test for each promise, over all configurations."""
 
 from dataclasses import replace
+from typing import Any
 
 import model_samples
 import numpy as np
@@ -41,7 +42,7 @@ CONFIGS: dict[str, Config] = {
     "video-fine": replace(VIDEO, fine_rate=5.0, from_first=0.5),
     "video-text": replace(VIDEO, condition="text", objective="x0"),
     "video-distance": replace(VIDEO, condition="distance", points=("target", "goal", "target")),
-    "video-drawn": replace(VIDEO, condition="plan-drawn", points=("target", "goal", "target"), spacing=2),
+    "video-path": replace(VIDEO, condition="plan-path", points=("target", "goal", "target"), spacing=2),
     "video-local": replace(VIDEO, condition="plan-local", depth=2, guidance=1.5),
     "video-masked": replace(VIDEO, mask_training=0.3, mask_imagining=0.3, objective="epsilon"),
     "policy-epsilon": POLICY,
@@ -75,9 +76,11 @@ def model(config: Config, facts: DataFacts) -> Model:
 
 
 def loss(model: Model, store: EpisodeStore, size: int = 4, seed: int = 0) -> dict[str, torch.Tensor]:
-    (stream,) = model.streams
-    batch = model.collate(stream, gather(model, store, size))
-    return model.loss(stream, batch, generator(seed))
+    terms: dict[str, torch.Tensor] = {}
+    for stream in model.streams:
+        batch = model.collate(stream, gather(model, store, size, stream=stream))
+        terms |= model.loss(stream, batch, generator(seed))
+    return terms
 
 
 def test_loss_terms_have_the_batchs_shape_and_the_weights_names(model: Model, store: EpisodeStore) -> None:
@@ -153,7 +156,7 @@ def test_a_batch_from_observations_is_the_one_from_the_store(
     if isinstance(model, SsmVla) and camera == model.config.second_view:
         pytest.skip("it acts by another camera beside this one")
     windows = gather(model, store, 6, camera=camera)
-    (stream,) = model.streams
+    stream, *_ = model.streams
     stored = model.collate(stream, windows)
     for b in range(6):
         if isinstance(model, VideoDiffusion):
@@ -162,8 +165,8 @@ def test_a_batch_from_observations_is_the_one_from_the_store(
             mine = model.batch_from(observe_again(store, model, now, camera), plan)
             names = ("first", "words", *(f"spatial.{i}" for i in range(len(stored.spatial))))
             assert len(mine.spatial) == len(stored.spatial)
-            if stored.marks is not None:
-                names += ("marks",)
+            if stored.hands is not None:
+                names += ("hands.points", "hands.K")
         elif isinstance(model, LatentActions | SsmVla):
             rows, inside = windows.values["number.rgb"][b], windows.valid["rgb"][b]
             seen = [observe_again(store, model, row, camera) for row in rows]
@@ -188,10 +191,12 @@ def joint_fields(model: SsmVla) -> tuple[str, ...]:
 
 
 def field(batch: object, name: str) -> torch.Tensor:
-    """`words`, or `spatial.1` for a member of a tuple."""
-    name, _, place = name.partition(".")
-    value = getattr(batch, name)
-    return value[int(place)] if place else value
+    """`words`, `hands.K`, or `spatial.1` for a member of a tuple."""
+    value: Any = batch
+    for part in name.split("."):
+        value = value[int(part)] if part.isdigit() else getattr(value, part)
+    assert isinstance(value, torch.Tensor)
+    return value
 
 
 def test_what_is_made_at_test_time_has_the_right_type_and_range(model: Model, store: EpisodeStore) -> None:
@@ -297,7 +302,7 @@ def test_pictures_that_torch_does_not_take_are_taken(facts: DataFacts, store: Ep
 )
 def test_one_batch_is_learned_by_heart(name: str, facts: DataFacts, store: EpisodeStore) -> None:
     model = build(CONFIGS[name], facts)
-    (stream,) = model.streams
+    stream, *_ = model.streams
     batch = model.collate(stream, gather(model, store, 4))
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=5e-3)
     losses = []

@@ -93,7 +93,7 @@ def listening(facts: DataFacts, **changes: object) -> VideoDiffusion:
         ("distance", False, True),
         ("plan-global", True, False),
         ("plan-local", True, False),
-        ("plan-drawn", True, True),
+        ("plan-path", True, True),
     ],
 )
 def test_each_variant_hears_what_it_is_told_and_nothing_else(
@@ -140,11 +140,11 @@ def test_variants_take_no_keys_that_they_do_not_need(facts: DataFacts) -> None:
         "scene.goal",
         "T_world_camera.{camera}",
     ]
-    drawn = make(facts, condition="plan-drawn").spec.takes
-    assert drawn.keys() == {*make(facts).spec.takes, *distance, "K"}
+    path = make(facts, condition="plan-path").spec.takes
+    assert path.keys() == {*make(facts).spec.takes, *distance, "K", "hand"}
     assert make(facts, condition="plan-local").spec.takes.keys() == make(facts).spec.takes.keys()
     with pytest.raises(
-        UnknownName, match=r"conditioning 'plan'.*Available: distance, plan-drawn, plan-global, plan-local"
+        UnknownName, match=r"conditioning 'plan'.*Available: distance, plan-global, plan-local, plan-path"
     ):
         make(facts, condition="plan")
 
@@ -297,24 +297,71 @@ def test_training_frames_at_a_fixed_spacing_end_with_the_episode(
         make(facts, spacing=3, fine_rate=5.0)
 
 
-def test_without_a_condition_nothing_is_drawn(facts, store, monkeypatch) -> None:
-    model = make(facts, condition="plan-drawn", points=POINTS, condition_dropout=1.0)
-    shown: list[Tensor | None] = []
-    inner = model._denoise
+class Foretold:
+    """Stands in for a model's `_denoise` and remembers what is known of every frame."""
 
-    def denoise(noisy: Tensor, levels: Tensor, first: Tensor, condition: Condition) -> Tensor:
-        shown.append(condition.maps)
-        return inner(noisy, levels, first, condition)
+    def __init__(self, model: VideoDiffusion, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.frames: list[Tensor] = []
+        inner = model._denoise
 
-    monkeypatch.setattr(model, "_denoise", denoise)
-    batch = model.collate("imaginer", gather(model, store, 3))
-    batch = replace(batch, marks=torch.full((3, 3, 2), 5.0))
+        def denoise(noisy: Tensor, levels: Tensor, first: Tensor, condition: Condition) -> Tensor:
+            assert condition.frames is not None
+            assert condition.marks is not None
+            self.frames.append(torch.cat([condition.frames.flatten(2), condition.marks.flatten(2)], dim=-1))
+            return inner(noisy, levels, first, condition)
+
+        monkeypatch.setattr(model, "_denoise", denoise)
+
+
+def with_a_path(facts: DataFacts, **changes: object) -> VideoDiffusion:
+    return make(facts, condition="plan-path", points=POINTS, **changes)
+
+
+def test_training_draws_along_the_true_path_and_imagining_along_the_foretold_one(
+    facts, store, monkeypatch
+) -> None:
+    model = with_a_path(facts, condition_dropout=0.0)
+    batch = model.video_batch(gather(model, store, 3))
+    assert batch.hands is not None
+    true = model._condition(batch, batch.hands.path)
+    foretold = model._condition(batch)
+    watcher = Foretold(model, monkeypatch)
     model.loss("imaginer", batch, generator())
     model.sample(batch, generator())
-    trained, *sampled = shown
-    assert trained is not None
+    in_training, *sampled = watcher.frames
+    assert true.frames is not None
+    assert foretold.frames is not None
+    d = model.config.features
+    assert torch.equal(in_training[..., :d], true.frames)
+    assert not torch.equal(true.frames, foretold.frames)
+    assert all(torch.equal(frames[..., :d], foretold.frames) for frames in sampled)
+
+
+def test_without_a_condition_nothing_is_known_of_any_frame(facts, store, monkeypatch) -> None:
+    model = with_a_path(facts, condition_dropout=1.0)
+    watcher = Foretold(model, monkeypatch)
+    batch = model.video_batch(gather(model, store, 3))
+    model.loss("imaginer", batch, generator())
+    model.sample(batch, generator())
+    trained, *sampled = watcher.frames
     assert not trained.any()
-    assert all(maps is not None and maps.any() for maps in sampled)
+    assert all(frames.any() for frames in sampled)
+
+
+def test_a_path_is_learned_from_examples_without_pictures(facts, store) -> None:
+    model = with_a_path(facts)
+    windows = gather(model, store, 16, stream="path")
+    assert not [name for name in windows.values if name.startswith("clip")]
+    told = model.collate("path", windows)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    errors = []
+    for _ in range(150):
+        error = model.loss("path", told, generator())["path"].mean()
+        optimizer.zero_grad()
+        error.backward()
+        optimizer.step()
+        errors.append(error.item())
+    assert errors[-1] < 0.1 * errors[0]
 
 
 def test_a_picture_that_does_not_divide_is_refused(facts: DataFacts) -> None:

@@ -87,7 +87,7 @@ def killed_before(number: int) -> Callable[[int], None]:
 def test_killed_and_resumed_is_uninterrupted_to_the_bit(tmp_path: Path, batch: int) -> None:
     run(tmp_path / "whole")
     with pytest.raises(Killed):
-        run(tmp_path / "killed", sources={"toy": toys.random_batches(killed_before(batch))})
+        run(tmp_path / "killed", sources={"first": toys.random_batches(killed_before(batch))})
     # A resumed process starts from other weights and another random state.
     run(tmp_path / "killed", model=toys.Regression())
     assert_same_run(tmp_path / "whole", tmp_path / "killed")
@@ -104,7 +104,7 @@ def test_a_signal_saves_the_step_and_a_resumed_run_is_the_uninterrupted_one(
     before = signal.getsignal(number)
     run(tmp_path / "whole")
     with pytest.raises(Interrupted, match=r"step 14; .*0000014 is saved"):
-        run(tmp_path / "stopped", sources={"toy": toys.random_batches(interrupt)})
+        run(tmp_path / "stopped", sources={"first": toys.random_batches(interrupt)})
     assert signal.getsignal(number) is before
     assert final(tmp_path / "stopped").trainer.step == 14
     run(tmp_path / "stopped")
@@ -117,7 +117,7 @@ def test_a_signal_in_the_last_step_is_not_swallowed(tmp_path: Path) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(Interrupted, match="step 23"):
-        run(tmp_path, sources={"toy": toys.random_batches(interrupt)})
+        run(tmp_path, sources={"first": toys.random_batches(interrupt)})
     assert final(tmp_path).trainer.step == 23
 
 
@@ -211,7 +211,7 @@ def test_the_learning_rate_follows_its_closed_form(tmp_path: Path) -> None:
 
 def test_accumulated_batches_are_one_large_batch(tmp_path: Path) -> None:
     """Four batches of 16 a step give the weights of one batch of 64, where nothing is drawn at random."""
-    pieces = [next(toys.SOURCES["toy"]([(0, i, 0, 0)], 16)).values["x"][:, 0] for i in range(12)]
+    pieces = [next(toys.SOURCES["first"]([(0, i, 0, 0)], 16)).values["x"][:, 0] for i in range(12)]
 
     def large(seeds, size):
         for _, i, _, _ in seeds:
@@ -220,7 +220,7 @@ def test_accumulated_batches_are_one_large_batch(tmp_path: Path) -> None:
     config = replace(CONFIG, steps=3)
     small = run(tmp_path / "small", replace(config, accumulate=4), toys.make(noise=0.0))
     whole = run(
-        tmp_path / "large", replace(config, accumulate=1), toys.make(noise=0.0), sources={"toy": large}
+        tmp_path / "large", replace(config, accumulate=1), toys.make(noise=0.0), sources={"first": large}
     )
     for name, value in small.state_dict().items():
         torch.testing.assert_close(value, whole.state_dict()[name], atol=1e-6, rtol=1e-5)
@@ -287,18 +287,18 @@ def test_bfloat16_keeps_parameters_and_losses_in_single_precision(tmp_path: Path
 
 def test_a_diverged_run_says_so_and_keeps_its_last_good_checkpoint(tmp_path: Path) -> None:
     def broken(seeds, size):
-        for seed, batch in zip(seeds, toys.SOURCES["toy"](seeds, size), strict=True):
+        for seed, batch in zip(seeds, toys.SOURCES["first"](seeds, size), strict=True):
             yield toys.windows(batch.values["x"][:, 0] * (math.nan if seed[1] >= 25 else 1))
 
     with pytest.raises(Diverged, match=r"up to step 16: loss/fit is nan"):
-        run(tmp_path, sources={"toy": broken})
+        run(tmp_path, sources={"first": broken})
     assert final(tmp_path).trainer.step == 10
     assert "NaN" not in (tmp_path / "metrics.jsonl").read_text()
 
 
 def test_unknown_sources_and_terms_are_named(tmp_path: Path) -> None:
-    with pytest.raises(UnknownName, match=r"data set of stream first 'demo'.*Available: other, toy"):
-        run(tmp_path / "a", model=toys.make(source="demo"))
+    with pytest.raises(UnknownName, match=r"stream with batches 'first'.*Available: toy"):
+        run(tmp_path / "a", sources={"toy": toys.random_batches()})
     model = toys.make()
     model.loss_weights = {"fits": 1.0}
     with pytest.raises(UnknownName, match=r"loss term 'fit'.*'fits'"):

@@ -71,7 +71,7 @@ def test_hidden_weights_are_matrices_of_linear_layers_and_convolutions() -> None
 
 def test_killed_and_resumed_is_uninterrupted(tmp_path: Path) -> None:
     run(tmp_path / "whole", MUON, toys.make(hidden=32))
-    broken = {"toy": toys.random_batches(killed_before(33))}
+    broken = {"first": toys.random_batches(killed_before(33))}
     with pytest.raises(Killed):
         run(tmp_path / "killed", MUON, toys.make(hidden=32), sources=broken)
     run(tmp_path / "killed", MUON, toys.Regression(hidden=32))

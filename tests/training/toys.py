@@ -74,4 +74,4 @@ def random_batches(before: Callable[[int], None] = lambda number: None) -> Batch
     return batches
 
 
-SOURCES = {"toy": random_batches(), "other": random_batches()}
+SOURCES = {"first": random_batches(), "second": random_batches()}

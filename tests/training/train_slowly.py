@@ -18,7 +18,7 @@ def tell(number: int) -> None:
 if __name__ == "__main__":
     config = TrainingConfig(steps=int(sys.argv[2]), warmup=3, log_every=5, save_every=10)
     try:
-        train(toys.make(), {"toy": toys.random_batches(tell)}, config, Path(sys.argv[1]), {})
+        train(toys.make(), {"first": toys.random_batches(tell)}, config, Path(sys.argv[1]), {})
     except Interrupted as interrupted:
         print(interrupted, flush=True)
         sys.exit(interrupted.status)

@@ -50,7 +50,7 @@ def imagined_clips(
     with ProgressLine("imagine clips", total * BATCH, len(store) * BATCH) as line:
         for number in range(len(store), total):
             windows = source.batch((0, number), BATCH)
-            batch = model.collate(next(iter(model.streams)), windows)
+            batch = model.video_batch(windows)
             frames = model.sample(batch, torch.Generator().manual_seed(number))
             real = windows.values["clip"]
             imagined = torch.cat([real[:, :1], frames], dim=1)

@@ -78,7 +78,7 @@ SMALL_LOCAL = _variant(
     "imaginer told the plan by cross-attention",
     told(SMALL, "plan-local"),
 )
-SMALL_DRAWN = _variant("drawn", "imaginer shown the plan's points in the picture", told(SMALL, "plan-drawn"))
+SMALL_PATH = _variant("path", "imaginer draws along a path foretold from the plan", told(SMALL, "plan-path"))
 SMALL_RECOVERY = _variant("recovery", "imaginer fine-tuned on disturbed episodes", fine_tuned(SMALL))
 
 FULL = Recipe(
@@ -213,4 +213,4 @@ PAPER = Recipe(
     evaluation=EvaluationConfig(tasks=SP11, cameras=THREE_CAMERAS, start="standard"),
 )
 
-RECIPES = (SMALL, SMALL_TEXT, SMALL_DISTANCE, SMALL_LOCAL, SMALL_DRAWN, SMALL_RECOVERY, FULL, PAPER)
+RECIPES = (SMALL, SMALL_TEXT, SMALL_DISTANCE, SMALL_LOCAL, SMALL_PATH, SMALL_RECOVERY, FULL, PAPER)

@@ -190,14 +190,14 @@ def _train(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     assert isinstance(model, TrainableModel), "every configuration builds one"
     opened = {
-        stream.source: open_windows(
+        name: open_windows(
             source_stores(run, stage, stream.source, stores),
             stream.windows,
             stream.cameras or facts.cameras,
             device,
             episodes=stage.episodes,
         )
-        for stream in model.streams.values()
+        for name, stream in model.streams.items()
     }
     sources = {name: around(_batches(source, stage.training.workers)) for name, source in opened.items()}
     description = {

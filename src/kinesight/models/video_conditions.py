@@ -2,8 +2,8 @@
 
 Each variant says which stored keys it takes, what encodes them into tokens, and where the tokens go: pooled
 with the words into the vector that enters every layer ("global"), or to the lowest level alone ("local").
-"plan-drawn", our own, also marks in the picture where the plan leads: what a row says in signs and metres the
-network would have to find in the picture again.
+"plan-path", our own, also foretells from plan and points where the hand will be in every frame, and the
+network draws the arm there: what a row says in signs and metres it would have to find in the picture again.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,11 +14,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from kinesight.nn.conditions import PlacedPlanEncoder, PlanEncoder, PointEncoder, positions_and_offsets
-from kinesight.nn.point_maps import projected
+from kinesight.nn.hand_path import Hands, hand_states
 from kinesight.types.plan import MAX_ROWS
 
+HAND = "hand"
+"""Name of what is taken at the future frames too."""
 POINTS = 3
-"""Of the variants "distance" and "plan-drawn"; each has three coordinates."""
+"""Of the variants "distance" and "plan-path"; each has three coordinates."""
 PLAN_KEYS = {name: f"plan.{name}.{{camera}}" for name in ("verbs", "directions", "distances_m")}
 
 Rows = Mapping[str, Tensor]
@@ -32,14 +34,20 @@ class Condition:
     pooled: Float[Tensor, "b d"]
     tokens: Float[Tensor, "b k d"] | None = None
     valid: Bool[Tensor, "b k"] | None = None
-    maps: Float[Tensor, "b n y x"] | None = None
-    """Marks on the first frame."""
+    frames: Float[Tensor, "b t d"] | None = None
+    """What is known of every frame."""
+    marks: Float[Tensor, "b t n y x"] | None = None
+    """Where it is, as pictures."""
 
     def nulled(self, null: Float[Tensor, "d"], where: Bool[Tensor, "b 1"]) -> "Condition":
-        """The null condition in some examples: the null vector, no token and no mark."""
-        valid = None if self.valid is None else self.valid & ~where
-        maps = None if self.maps is None else self.maps * ~where[..., None, None]
-        return Condition(torch.where(where, null, self.pooled), self.tokens, valid, maps)
+        """The null condition in some examples: the null vector, no token, nothing known of any frame."""
+        return Condition(
+            torch.where(where, null, self.pooled),
+            self.tokens,
+            None if self.valid is None else self.valid & ~where,
+            None if self.frames is None else self.frames * ~where[..., None],
+            None if self.marks is None else self.marks * ~where[..., None, None, None],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +66,8 @@ class Conditioning:
     """Whether the tokens go to the lowest level instead."""
     plan: bool = False
     """Whether it is told the planner's rows."""
-    drawn: bool = False
-    """Whether it is shown the points in the picture."""
+    path: bool = False
+    """Whether it foretells the hand's path and draws along it."""
     scene: bool = False
     """Whether it asks for the scene at test time too: privileged, unless its points are found in pictures."""
 
@@ -70,7 +78,7 @@ def _plan_rows(rows: Rows) -> tuple[Tensor, ...]:
 
 
 def _plan_and_point_keys(points: tuple[str, ...]) -> Mapping[str, str]:
-    return {**PLAN_KEYS, **_point_keys(points), "K": "K.{camera}"}
+    return {**PLAN_KEYS, **_point_keys(points), "K": "K.{camera}", HAND: "proprio"}
 
 
 def _point_keys(points: tuple[str, ...]) -> Mapping[str, str]:
@@ -78,17 +86,19 @@ def _point_keys(points: tuple[str, ...]) -> Mapping[str, str]:
     return {**taken, "T_world_camera": "T_world_camera.{camera}"}
 
 
-def _points(rows: Rows) -> Float[Tensor, "b n 3"]:
-    return torch.cat([rows[f"point{place}"] for place in range(POINTS)], dim=1).float()
-
-
 def _coordinates(rows: Rows) -> tuple[Tensor, ...]:
-    return (positions_and_offsets(_points(rows), rows["T_world_camera"][:, 0].float()),)
+    points = torch.cat([rows[f"point{place}"] for place in range(POINTS)], dim=1)
+    return (positions_and_offsets(points.float(), rows["T_world_camera"][:, 0].float()),)
 
 
-def marked(rows: Rows) -> Float[Tensor, "b n 2"]:
-    """Where the points are in the picture, in its pixels; for a variant that is shown them."""
-    return projected(_points(rows), rows["T_world_camera"][:, 0].float(), rows["K"][:, 0].float())
+def hands(rows: Rows) -> Hands:
+    """For the variant that foretells a path."""
+    return Hands(
+        states=hand_states(rows[HAND].float()),
+        points=torch.cat([rows[f"point{place}"] for place in range(POINTS)], dim=1).float(),
+        T_world_camera=rows["T_world_camera"][:, 0].float(),
+        K=rows["K"][:, 0].float(),
+    )
 
 
 CONDITIONINGS: dict[str, Conditioning] = {
@@ -102,8 +112,8 @@ CONDITIONINGS: dict[str, Conditioning] = {
     "plan-local": Conditioning(
         lambda points: PLAN_KEYS, _plan_rows, PlacedPlanEncoder, local=True, plan=True
     ),
-    "plan-drawn": Conditioning(
-        _plan_and_point_keys, _plan_rows, PlanEncoder, pooled=MAX_ROWS, plan=True, scene=True, drawn=True
+    "plan-path": Conditioning(
+        _plan_and_point_keys, _plan_rows, PlanEncoder, pooled=MAX_ROWS, plan=True, scene=True, path=True
     ),
 }
-"""By name. "plan-…" get a planner's rows, "distance" and "plan-drawn" take points of the scene."""
+"""By name. "plan-…" get a planner's rows, "distance" and "plan-path" take points of the scene."""

@@ -23,14 +23,21 @@ from kinesight.data.windows import from_observations
 from kinesight.interfaces.model import Stream, Windows
 from kinesight.language.plan_text import encode_plan
 from kinesight.language.words import Vocabulary
-from kinesight.models.video_conditions import CONDITIONINGS, PLAN_KEYS, POINTS, Condition, marked
+from kinesight.models.video_conditions import (
+    CONDITIONINGS,
+    HAND,
+    PLAN_KEYS,
+    POINTS,
+    Condition,
+    hands,
+)
 from kinesight.nn.clip_text import ClipText
 from kinesight.nn.conditions import StateEncoder, TokenPool, WordEncoder
+from kinesight.nn.hand_path import HandPath, Hands
 from kinesight.nn.layers import LevelEmbedding, to_unit
 from kinesight.nn.masking import covered
 from kinesight.nn.objectives import objective, with_guidance
 from kinesight.nn.pictures import resized
-from kinesight.nn.point_maps import point_maps
 from kinesight.nn.video_unet import VideoUNet, coarsest_edge
 from kinesight.types.case import Case
 from kinesight.types.errors import UsageError, lookup
@@ -42,6 +49,8 @@ from kinesight.types.video import ImaginedVideo
 from kinesight.types.windows import FineSpread, FrameRule, Offsets, Spread, Take, WindowSpec
 
 MAX_WORDS = 16
+PATH = "path"
+"""The stream that the hand's path is learned from, and its loss term."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +91,12 @@ class VideoDiffusionConfig:
     residual_gain: float = 3.0
     """The difference to the first frame is multiplied by this, towards unit variance where things move."""
     condition: str = "plan-global"
-    """"text", "distance", "plan-global", "plan-local" or "plan-drawn", see `video_conditions`."""
+    """"text", "distance", "plan-global", "plan-local" or "plan-path", see `video_conditions`."""
     points: tuple[str, str, str] = ("gripper", "target", "goal")
-    """Scene points: position and offsets make the nine numbers of "distance", "plan-drawn" marks them."""
+    """Scene points of "distance", whose position and offsets are its nine numbers, and of "plan-path"."""
+    path_batch_size: int = 128
+    path_noise: float = 0.05
+    """Noise on where the hand is, when its path is learned [dm, and of the opening]."""
     text: str = ""
     """Folder of a frozen CLIP text encoder (extra "hub"); "" trains word embeddings."""
     condition_dropout: float = 0.1
@@ -116,24 +128,28 @@ class VideoDiffusionConfig:
         return VideoDiffusion(self, facts)
 
 
-@dataclass(frozen=True, slots=True)
-class VideoBatch:
-    """Network input; future frames only in training."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What is known beside the picture."""
 
-    first: UInt8[Tensor, "b y x 3"]
     words: Int[Tensor, "b n"] | Float[Tensor, "b n e"]
     """Ids of words, or a frozen text encoder's states."""
     spatial: tuple[Tensor, ...] = ()
     """What the conditioning's encoder takes: verbs, directions and distances of the plan, or coordinates."""
-    marks: Float[Tensor, "b p 2"] | None = None
-    """Pixels (x, y) of what is shown in the first frame."""
+    hands: Hands | None = None
+    """What the hand's path is foretold from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoBatch(Told):
+    """Network input; future frames only in training."""
+
+    first: UInt8[Tensor, "b y x 3"]
     future: UInt8[Tensor, "b t y x 3"] | None = None
 
 
 class VideoDiffusion(nn.Module):
     """p(I_1:T | I_0, instruction, plan)."""
-
-    loss_weights: Mapping[str, float] = {"video": 1.0}
 
     def __init__(self, config: VideoDiffusionConfig, facts: DataFacts) -> None:
         super().__init__()
@@ -150,10 +166,19 @@ class VideoDiffusion(nn.Module):
         self.conditioning = kind = lookup("conditioning", config.condition, CONDITIONINGS)
         if kind.local and not config.depth:
             raise UsageError(f"{config.condition!r} is told by the transformer blocks, and depth is 0")
-        now = Offsets((0,))
-        told = {name: Take(key, now) for name, key in kind.keys(config.points).items()}
-        self.spec = WindowSpec({"clip": Take("rgb.{camera}", _frame_rule(config)), **told}, config.from_first)
+        now, clip = Offsets((0,)), _frame_rule(config)
+        told = {
+            name: Take(key, clip if name == HAND else now) for name, key in kind.keys(config.points).items()
+        }
+        self.spec = WindowSpec({"clip": Take("rgb.{camera}", clip), **told}, config.from_first)
+        self.loss_weights: Mapping[str, float] = {"video": 1.0}
         self.streams = {"imaginer": Stream(config.source, self.spec, config.batch_size)}
+        if kind.path:
+            # A path costs next to nothing, and needs many more examples than videos can be drawn for.
+            self.streams[PATH] = Stream(
+                config.source, WindowSpec(told, config.from_first), config.path_batch_size
+            )
+            self.loss_weights = {"video": 1.0, PATH: 1.0}
         # The difference of two pictures in [-1, 1] is at most 2.
         self.objective = objective(config.objective, bound=2 * config.residual_gain)
         features = config.features
@@ -165,13 +190,14 @@ class VideoDiffusion(nn.Module):
             if self.clip
             else WordEncoder(self.vocabulary.size, features)
         )
+        self.path = HandPath(*facts.proprio_range(), features, POINTS, config.frames) if kind.path else None
         self.pool = TokenPool(features, (self.clip.length if self.clip else MAX_WORDS) + kind.pooled)
         self.null = nn.Parameter(torch.randn(features) * 0.02)
         self.level = LevelEmbedding(features)
         self.unet = VideoUNet(
             channels=3,
             outputs=4 if config.predict_data else 3,
-            context_channels=3 + POINTS * kind.drawn,
+            context_channels=3 + (HandPath.marks if kind.path else 0),
             condition=features,
             base=config.base,
             multipliers=config.multipliers,
@@ -196,13 +222,24 @@ class VideoDiffusion(nn.Module):
     def frozen(self) -> Mapping[str, str]:
         return {self.config.text: self.clip.digest()} if self.clip else {}
 
-    def collate(self, stream: str, windows: Windows) -> VideoBatch:
-        clip = windows.values["clip"]
-        return VideoBatch(
-            first=clip[:, 0],
-            words=self._words(windows.instructions, clip.device),
+    def collate(self, stream: str, windows: Windows) -> Told:
+        return self._told(windows) if stream == PATH else self.video_batch(windows)
+
+    def _told(self, windows: Windows) -> Told:
+        return Told(
+            words=self._words(windows.instructions, self.null.device),
             spatial=self.conditioning.gather(windows.values),
-            marks=marked(windows.values) if self.conditioning.drawn else None,
+            hands=hands(windows.values) if self.conditioning.path else None,
+        )
+
+    def video_batch(self, windows: Windows) -> VideoBatch:
+        """Of the windows of `spec`."""
+        told, clip = self._told(windows), windows.values["clip"]
+        return VideoBatch(
+            words=told.words,
+            spatial=told.spatial,
+            hands=told.hands,
+            first=clip[:, 0],
             future=clip[:, 1:] if clip.shape[1] > 1 else None,
         )
 
@@ -212,8 +249,10 @@ class VideoDiffusion(nn.Module):
         words = [self.vocabulary.encode(sentence, MAX_WORDS) for sentence in sentences]
         return torch.from_numpy(np.stack(words)).to(device, non_blocking=True)
 
-    def loss(self, stream: str, batch: VideoBatch, generator: Generator) -> dict[str, Float[Tensor, "b"]]:
-        """Eq. 4 on the difference to the first frame."""
+    def loss(self, stream: str, batch: Told, generator: Generator) -> dict[str, Float[Tensor, "b"]]:
+        """Eq. 4 on the difference to the first frame; or the hand's path, in examples without pictures."""
+        if not isinstance(batch, VideoBatch):
+            return {PATH: self._path_error(batch, generator)}
         batch = _occluded(batch, self.config.mask_training, generator)
         assert batch.future is not None, "a training batch holds future frames"
         first = self._reduced(batch.first[:, None])
@@ -221,29 +260,45 @@ class VideoDiffusion(nn.Module):
         noise = torch.randn(residual.shape, generator=generator, device=residual.device)
         levels = self.objective.draw_levels(len(residual), generator)
         dropped = torch.rand(len(residual), 1, generator=generator, device=residual.device)
-        condition = self._condition(batch).nulled(self.null, dropped < self.config.condition_dropout)
+        condition = self._condition(batch, None if batch.hands is None else batch.hands.path)
+        condition = condition.nulled(self.null, dropped < self.config.condition_dropout)
         noisy = self.objective.corrupt(residual, noise, levels)
         output = self._denoise(noisy, levels, first[:, 0], condition).float()
         wanted = residual if self.config.predict_data else self.objective.target(residual, noise, levels)
         return {"video": (output - wanted).square().mean((1, 2, 3, 4))}
 
-    def _condition(self, batch: VideoBatch) -> Condition:
-        """Eq. 2: words and what is known of space, pooled; or that beside them, as tokens or marks."""
-        tokens, valid = self.language(batch.words)
+    def _path_error(self, told: Told, generator: Generator) -> Float[Tensor, "b"]:
+        assert self.path is not None, "asked only of a variant with a path"
+        assert told.hands is not None, "which is told where the hand is"
+        pooled, _, _ = self._goal(told)
+        return self.path.loss(pooled, told.hands, self.config.path_noise, generator)
+
+    def _condition(self, told: Told, path: Float[Tensor, "b t 4"] | None = None) -> Condition:
+        """What the network is told; `path`: the hand's, where it is known, else it is foretold."""
+        pooled, tokens, valid = self._goal(told)
+        if self.path is None:
+            return Condition(pooled, tokens, valid)
+        assert told.hands is not None, "told to a variant with a path"
+        way: Tensor = self.path(pooled, told.hands) if path is None else path
+        marks = self.path.drawn(way, told.hands, self.facts.image_size, self.size)
+        return Condition(pooled, frames=self.path.told(way, told.hands), marks=marks)
+
+    def _goal(self, told: Told) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Eq. 2: words and what is known of space, pooled; or that beside them, as tokens and which hold."""
+        tokens, valid = self.language(told.words)
         if self.plan is None:
-            return Condition(self.pool(tokens, valid))
-        more, known = self.plan(*batch.spatial)
+            return self.pool(tokens, valid), None, None
+        more, known = self.plan(*told.spatial)
         if self.conditioning.local:
-            return Condition(self.pool(tokens, valid), more, known)
-        pooled = self.pool(torch.cat([tokens, more], dim=1), torch.cat([valid, known], dim=1))
-        maps = None if batch.marks is None else point_maps(batch.marks, self.facts.image_size, self.size)
-        return Condition(pooled, maps=maps)
+            return self.pool(tokens, valid), more, known
+        return self.pool(torch.cat([tokens, more], dim=1), torch.cat([valid, known], dim=1)), None, None
 
     def _denoise(self, noisy: Tensor, levels: Tensor, first: Tensor, condition: Condition) -> Tensor:
         """The network's own output: the clean residual, or the objective's target."""
         pooled = condition.pooled + self.level(levels)
-        context = first if condition.maps is None else torch.cat([first, condition.maps], dim=1)
-        output = self.unet(noisy, context, pooled, condition.tokens, condition.valid)
+        output = self.unet(
+            noisy, first, pooled, condition.tokens, condition.valid, condition.frames, condition.marks
+        )
         if not self.config.predict_data:
             return output
         frames, change = output.split([3, 1], dim=2)
@@ -274,7 +329,7 @@ class VideoDiffusion(nn.Module):
     ) -> ImaginedVideo:
         """One future of the observation's only view; `plan=None` is a plan with nothing left to do.
 
-        "text" and "distance" do not read the plan; "distance" and "plan-drawn" need the points of the
+        "text" and "distance" do not read the plan; "distance" and "plan-path" need the points of the
         observation's scene.
         """
         batch = self.batch_from(observation, plan)
@@ -323,7 +378,7 @@ class VideoDiffusion(nn.Module):
         rows = {name: torch.from_numpy(getattr(encoded, name))[None, None].to(device) for name in PLAN_KEYS}
         seen = {name: [observation] for name in self.spec.takes if name not in rows}
         windows = from_observations(seen, self.spec, camera, device=device)
-        return self.collate("imaginer", Windows({**windows.values, **rows}, {}, windows.instructions))
+        return self.video_batch(Windows({**windows.values, **rows}, {}, windows.instructions))
 
 
 def _frame_rule(config: VideoDiffusionConfig) -> FrameRule:

@@ -1,4 +1,4 @@
-"""Points of the world as marks in a picture that a network can look at."""
+"""Points as marks in a picture that a network can look at."""
 
 import torch
 from jaxtyping import Float

@@ -116,13 +116,18 @@ class VideoUNet(nn.Module):
         condition: Float[Tensor, "b d"],
         tokens: Float[Tensor, "b k f"] | None = None,
         valid: Bool[Tensor, "b k"] | None = None,
+        told: Float[Tensor, "b t d"] | None = None,
+        marks: Float[Tensor, "b t m y x"] | None = None,
     ) -> Float[Tensor, "b t _ y x"]:
-        """`tokens` and which of them are valid: for a network that was built to take them."""
+        """`tokens` and which of them are valid: for a network that was built to take them. What is known of
+        single frames joins the condition (`told`) and the context (`marks`, counted as its channels)."""
         b, t = noisy.shape[:2]
         repeated = context[:, None].expand(-1, t, -1, -1, -1)
-        x = F.pixel_unshuffle(torch.cat([noisy, repeated], dim=2).flatten(0, 1), self.patch)
+        seen = [noisy, repeated] if marks is None else [noisy, repeated, marks]
+        x = F.pixel_unshuffle(torch.cat(seen, dim=2).flatten(0, 1), self.patch)
         x = x.contiguous(memory_format=torch.channels_last)
-        per_frame = F.silu(condition[:, None] + self.frame[:t]).flatten(0, 1)
+        by_frame = condition[:, None] + self.frame[:t]
+        per_frame = F.silu(by_frame if told is None else by_frame + told).flatten(0, 1)
         x = self._run(self.stem(x), per_frame, F.silu(condition), t, tokens, valid)
         return F.pixel_shuffle(self.head(x), self.patch).unflatten(0, (b, t))
 

@@ -67,7 +67,7 @@ def train(
 ) -> Progress:
     """Train from the folder's last checkpoint (or from the model as it is) to `config.steps`.
 
-    `model` is a `TrainableModel`; `sources` maps the names in its streams to batches; `description` goes
+    `model` is a `TrainableModel`; `sources` maps the names of its streams to batches; `description` goes
     into every checkpoint. Raises `Interrupted` after saving on SIGINT or SIGTERM.
     """
     # The precision is the configuration's (see WeightedLosses), not that of the launcher's environment.
@@ -154,10 +154,10 @@ def _batches(
     numbers = range(step * config.accumulate, config.steps * config.accumulate)
     iterators = {}
     for stream_number, (name, stream) in enumerate(streams.items()):
-        if stream.source not in sources:
-            raise UnknownName("data set of stream " + name, stream.source, sources)
+        if name not in sources:
+            raise UnknownName("stream with batches", name, sources)
         seeds = [(config.seed, i, rank, stream_number) for i in numbers]
-        iterators[name] = iter(sources[stream.source](seeds, stream.batch_size))
+        iterators[name] = iter(sources[name](seeds, stream.batch_size))
     return ({name: next(iterator) for name, iterator in iterators.items()} for _ in numbers)
 
 
