@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import torch
 from einops import rearrange
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, UInt8
 from torch import Generator, Tensor, nn
-from torch.nn import functional as F
 
 from kinesight.data.windows import from_observations
 from kinesight.interfaces.model import Stream, Windows
 from kinesight.language.plan_text import encode_plan
 from kinesight.language.words import Vocabulary
+from kinesight.models.video_batches import Told, VideoBatch
 from kinesight.models.video_conditions import (
     CONDITIONINGS,
     HAND,
@@ -33,11 +33,10 @@ from kinesight.models.video_conditions import (
 )
 from kinesight.nn.clip_text import ClipText
 from kinesight.nn.conditions import StateEncoder, TokenPool, WordEncoder
-from kinesight.nn.hand_path import HandPath, Hands
+from kinesight.nn.hand_path import HandPath
 from kinesight.nn.layers import LevelEmbedding, to_unit
-from kinesight.nn.masking import covered
 from kinesight.nn.objectives import objective, with_guidance
-from kinesight.nn.pictures import resized
+from kinesight.nn.pictures import pasted, resized
 from kinesight.nn.video_unet import VideoUNet, coarsest_edge
 from kinesight.types.case import Case
 from kinesight.types.errors import UsageError, lookup
@@ -126,26 +125,6 @@ class VideoDiffusionConfig:
 
     def build(self, facts: DataFacts) -> "VideoDiffusion":
         return VideoDiffusion(self, facts)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What is known beside the picture."""
-
-    words: Int[Tensor, "b n"] | Float[Tensor, "b n e"]
-    """Ids of words, or a frozen text encoder's states."""
-    spatial: tuple[Tensor, ...] = ()
-    """What the conditioning's encoder takes: verbs, directions and distances of the plan, or coordinates."""
-    hands: Hands | None = None
-    """What the hand's path is foretold from."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VideoBatch(Told):
-    """Network input; future frames only in training."""
-
-    first: UInt8[Tensor, "b y x 3"]
-    future: UInt8[Tensor, "b t y x 3"] | None = None
 
 
 class VideoDiffusion(nn.Module):
@@ -253,7 +232,7 @@ class VideoDiffusion(nn.Module):
         """Eq. 4 on the difference to the first frame; or the hand's path, in examples without pictures."""
         if not isinstance(batch, VideoBatch):
             return {PATH: self._path_error(batch, generator)}
-        batch = _occluded(batch, self.config.mask_training, generator)
+        batch = batch.occluded(self.config.mask_training, generator)
         assert batch.future is not None, "a training batch holds future frames"
         first = self._reduced(batch.first[:, None])
         residual = (self._reduced(batch.future) - first) * self.config.residual_gain
@@ -333,7 +312,7 @@ class VideoDiffusion(nn.Module):
         observation's scene.
         """
         batch = self.batch_from(observation, plan)
-        frames = self.sample(_occluded(batch, self.config.mask_imagining, generator), generator)
+        frames = self.sample(batch.occluded(self.config.mask_imagining, generator), generator)
         return ImaginedVideo(
             first=batch.first[0].cpu().numpy(),
             frames=frames[0].cpu().numpy(),
@@ -355,15 +334,7 @@ class VideoDiffusion(nn.Module):
         shape = (b, self.config.frames, c, y, x)
         noise = torch.randn(shape, generator=generator, device=generator.device).to(first.device)
         change = self.objective.sample(network, noise, self.config.steps) / self.config.residual_gain
-        sharp = to_unit(batch.first[:, None])
-        if self.size == self.facts.image_size:
-            frames = sharp + change
-        else:
-            # Where something moved the small picture counts whole: its change alone, added to the sharp first
-            # frame, would leave the outlines of what has gone.
-            moved = resized(_moved(change), self.facts.image_size)
-            frames = torch.lerp(sharp, resized(first + change, self.facts.image_size), moved)
-        frames = (frames + 1) * 127.5
+        frames = (pasted(to_unit(batch.first[:, None]), first, change) + 1) * 127.5
         return rearrange(frames, "b t c y x -> b t y x c").round().clamp(0, 255).to(torch.uint8)
 
     def _reduced(self, frames: UInt8[Tensor, "b t y x 3"]) -> Float[Tensor, "b t 3 h w"]:
@@ -386,16 +357,3 @@ def _frame_rule(config: VideoDiffusionConfig) -> FrameRule:
     if config.spacing:
         return Offsets(tuple(config.spacing * place for place in range(count)))
     return Spread(count) if config.fine_rate == 1 else FineSpread(count, config.fine_rate)
-
-
-def _occluded(batch: VideoBatch, share: float, generator: Generator) -> VideoBatch:
-    """The first frame partly covered, to the network and in what is imagined on top of it."""
-    if not share:
-        return batch
-    return replace(batch, first=covered(batch.first[:, None], share, generator)[:, 0])
-
-
-def _moved(change: Float[Tensor, "b t c y x"]) -> Float[Tensor, "b t 1 y x"]:
-    """How much a pixel or one beside it changes: 0 up to 5 %, 1 from 15 % of the full range on."""
-    largest = F.max_pool2d(change.abs().amax(2), 3, stride=1, padding=1)[:, :, None]
-    return ((largest - 0.1) / 0.2).clamp(0, 1)

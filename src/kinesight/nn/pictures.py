@@ -1,4 +1,4 @@
-"""Pictures and depth on their way into a network: random shifts, other sizes, metres."""
+"""Pictures and depth on their way into a network and out of it: random shifts, other sizes, metres."""
 
 import torch
 from jaxtyping import Float, Int, Integer, Shaped
@@ -36,6 +36,24 @@ def resized(frames: Float[Tensor, "b t c y x"], size: tuple[int, int]) -> Float[
         return frames
     flat = F.interpolate(frames.flatten(0, 1), size, mode="bilinear", align_corners=False, antialias=True)
     return flat.unflatten(0, frames.shape[:2])
+
+
+def pasted(
+    sharp: Float[Tensor, "b 1 c y x"], small: Float[Tensor, "b 1 c h w"], change: Float[Tensor, "b t c h w"]
+) -> Float[Tensor, "b t c y x"]:
+    """Changed pictures, of which `small` is the present one, over the present one at its own size."""
+    size = (sharp.shape[-2], sharp.shape[-1])
+    if change.shape[-2:] == size:
+        return sharp + change
+    # Where something moved the small picture counts whole: its change alone, added to the sharp first
+    # frame, would leave the outlines of what has gone.
+    return torch.lerp(sharp, resized(small + change, size), resized(_moved(change), size))
+
+
+def _moved(change: Float[Tensor, "b t c y x"]) -> Float[Tensor, "b t 1 y x"]:
+    """How much a pixel or one beside it changes: 0 up to 5 %, 1 from 15 % of the full range on."""
+    largest = F.max_pool2d(change.abs().amax(2), 3, stride=1, padding=1)[:, :, None]
+    return ((largest - 0.1) / 0.2).clamp(0, 1)
 
 
 def metres(depth_mm: Integer[Tensor, "b t y x"], size: tuple[int, int]) -> Float[Tensor, "b t 1 h w"]:
