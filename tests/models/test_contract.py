@@ -50,6 +50,7 @@ CONFIGS: dict[str, Config] = {
     "policy-x0-guided": replace(POLICY, objective="x0", goal_dropout=0.4, guidance=2.0),
     "policy-mlp": replace(POLICY, head="mlp", objective="regression", noise_draws=1, widths=(64, 64)),
     "policy-points": replace(POLICY, points=("target",), head="mlp", mask_training=0.2, mask_acting=0.2),
+    "policy-close-up": replace(POLICY, size=10, close_up=8),
     "policy-resnet18": replace(POLICY, encoder="resnet18", noise_draws=1, proprio_noise=0.0),
     "features": AUTOENCODER,
     "latent": LATENT,

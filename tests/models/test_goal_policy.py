@@ -9,9 +9,11 @@ from model_samples import POLICY, build, gather, generator, observe_again
 from torch import Tensor, nn
 
 from kinesight.data.episodes import EpisodeStore
-from kinesight.models.goal_policy import NULL_GOAL, GoalPolicy, _degrade_goals, _drop_goals
+from kinesight.geometry.camera import project
+from kinesight.models.goal_policy import CALIBRATION, NULL_GOAL, GoalPolicy, _degrade_goals, _drop_goals
 from kinesight.nn.layers import to_unit
 from kinesight.nn.pictures import draw_shifts, shifted
+from kinesight.types.camera import Camera
 from kinesight.types.errors import DataError, UsageError
 from kinesight.types.facts import DataFacts
 
@@ -224,3 +226,35 @@ def test_settings_that_cannot_work_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match=message):
         replace(POLICY, **changes).build(facts)
+
+
+def test_the_close_up_is_the_pictures_square_about_the_hand(facts: DataFacts, store: EpisodeStore) -> None:
+    model = build(replace(POLICY, close_up=6, shift=0, proprio_noise=0.0, goal_degradation=0.0), facts)
+    assert isinstance(model, GoalPolicy)
+    windows = gather(model, store, 5)
+    batch = model.collate("policy", windows)
+    assert batch.hands is not None
+    seen: list[Tensor] = []
+    assert model.close is not None
+    model.close.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
+    model.loss("policy", batch, generator())
+    (squares,) = seen
+    height, width = facts.image_size
+    for b in range(5):
+        T_world_camera, K = (windows.values[name][b, 0].numpy() for name in CALIBRATION)
+        hand = project(
+            windows.values["proprio"][b, :, :3].numpy(), Camera("", K, T_world_camera, height, width)
+        )[0]
+        if np.isfinite(hand).all():
+            np.testing.assert_allclose(batch.hands[b], hand, atol=1e-2)
+        left, top = (
+            int(np.clip(round(float(at) - 3), 0, most - 6))
+            for at, most in zip(batch.hands[b], (width, height), strict=True)
+        )
+        whole = to_unit(batch.images[b : b + 1])[0].flatten(0, 1)
+        torch.testing.assert_close(squares[b], whole[:, top : top + 6, left : left + 6])
+
+
+def test_a_close_up_larger_than_the_picture_is_refused(facts: DataFacts) -> None:
+    with pytest.raises(UsageError, match="close_up=99"):
+        build(replace(POLICY, close_up=99), facts)

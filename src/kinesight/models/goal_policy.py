@@ -4,6 +4,9 @@ A six-channel image (current | goal) and the arm's own proprioception -> the nex
 conditional 1D U-Net. In training the goal is a frame drawn from the next K = 20 steps; at test time it is a
 frame of an imagined video. One encoding of the images serves several draws of noise.
 
+The whole pictures may be seen small, and what surrounds the hand at full size (`size`, `close_up`): where
+fingers and object are to each other is what decides, and looks the same wherever the hand is.
+
 Settings give the paper's other forms: direct regression by an MLP, object positions beside the arm's
 (Algorithm 1; Eq. 5 has none), guidance, covered pictures. Guidance leads away from the null goal, a grey
 picture, which takes the place of some goals in training.
@@ -28,7 +31,8 @@ from kinesight.nn.imagined_look import imagined_look
 from kinesight.nn.layers import to_unit
 from kinesight.nn.masking import GREY, covered
 from kinesight.nn.objectives import objective, with_guidance
-from kinesight.nn.pictures import draw_shifts, shifted
+from kinesight.nn.pictures import cut_out, draw_shifts, resized, shifted
+from kinesight.nn.point_maps import projected
 from kinesight.nn.unet1d import ActionUNet
 from kinesight.types.action import ActionChunk
 from kinesight.types.arrays import Image
@@ -40,6 +44,8 @@ from kinesight.types.windows import GoalWithin, Offsets, Take, WindowSpec
 
 NULL_GOAL = float(to_unit(torch.full((1, 1, 1, 1, 3), GREY, dtype=torch.uint8)).flatten()[0])
 """What the picture that stands for "no goal" is everywhere, in [-1, 1]."""
+
+CALIBRATION = ("T_world_camera", "K")
 
 HEADS: dict[str, Callable[[int, int, int, tuple[int, ...]], nn.Module]] = {
     "unet": lambda actions, horizon, condition, widths: ActionUNet(actions, condition, widths),
@@ -61,6 +67,11 @@ class GoalPolicyConfig:
     """The goal is drawn from the next 1 … K steps."""
     points: tuple[str, ...] = ()
     """Scene points beside the proprioception; ("target",) is the paper's p_obj. Privileged."""
+    size: int = 0
+    """Edge at which the whole pictures are seen [px]; 0: as they are."""
+    close_up: int = 0
+    """Edge of squares about the hand's present place, cut out of current and goal at their own size and seen
+    beside the whole [px]; needs the camera's calibration. 0: none."""
     encoder: str = "small-cnn"
     encoder_weights: str = ""
     """Weights file of torchvision that a ResNet begins from; "" begins from chance."""
@@ -112,6 +123,8 @@ class PolicyBatch:
     """Current and goal."""
     proprio: Float[Tensor, "b d"]
     """And the scene's points after it, where the policy takes some."""
+    hands: Float[Tensor, "b 2"] | None = None
+    """Pixel (x, y) of the hand, where the policy looks there closely."""
     actions: Float[Tensor, "b h a"] | None = None
     valid: Bool[Tensor, "b h"] | None = None
 
@@ -133,13 +146,20 @@ class GoalPolicy(nn.Module):
                 "goal": Take("rgb.{camera}", GoalWithin(config.goal_nearest, config.goal_farthest)),
                 "proprio": Take("proprio", now),
                 "action": Take("action", Offsets(tuple(range(config.horizon)))),
+                **{name: Take(f"{name}.{{camera}}", now) for name in CALIBRATION if config.close_up},
                 **{_take(name): Take(f"scene.{name}", now) for name in config.points},
             }
         )
         self.streams = {"policy": Stream(config.source, self.spec, config.batch_size)}
         self.objective = objective(config.objective)
         features = config.features
+        if max(config.close_up, config.size) > min(facts.image_size):
+            raise UsageError(
+                f"close_up={config.close_up} and size={config.size} do not fit into pictures of "
+                f"{facts.image_size[1]} x {facts.image_size[0]} pixels"
+            )
         self.image = image_encoder(config.encoder, 6, features)
+        self.close = image_encoder(config.encoder, 6, features) if config.close_up else None
         if config.encoder_weights and not isinstance(self.image, ResNet):
             raise UsageError(f"encoder_weights are a ResNet's, the encoder is {config.encoder!r}")
         # A point's range is unknown; it is measured by that of the end effector, in the same frame and unit.
@@ -147,7 +167,10 @@ class GoalPolicy(nn.Module):
         self.coordinates = nn.Sequential(nn.Linear(len(low), 64), nn.SiLU(), nn.Linear(64, features // 4))
         # Named for the default, as checkpoints know it.
         self.unet = lookup("action head", config.head, HEADS)(
-            facts.action_space().dimensions, config.horizon, features + features // 4, config.widths
+            facts.action_space().dimensions,
+            config.horizon,
+            (2 if self.close else 1) * features + features // 4,
+            config.widths,
         )
         self.register_buffer("proprio_centre", (high + low) / 2)
         # Dimensions that never vary (a fixed wrist) stay at zero instead of being blown up.
@@ -176,6 +199,7 @@ class GoalPolicy(nn.Module):
         return PolicyBatch(
             images=torch.cat([values["current"], values["goal"]], dim=1),
             proprio=torch.cat([values["proprio"][:, 0], *points], dim=-1),
+            hands=_hand_pixels(values) if self.config.close_up else None,
             actions=values.get("action"),
             valid=windows.valid.get("action"),
         )
@@ -190,7 +214,7 @@ class GoalPolicy(nn.Module):
         images = to_unit(covered(images, self.config.mask_training, generator))
         images = _degrade_goals(images, self.config.goal_degradation, generator)
         images = _drop_goals(images, self.config.goal_dropout, generator)
-        condition = self._encode(images, batch.proprio, generator)
+        condition = self._encode(images, batch, generator)
         draws = self.config.noise_draws
         condition = condition.repeat_interleave(draws, 0)
         actions = batch.actions.repeat_interleave(draws, 0)
@@ -203,13 +227,19 @@ class GoalPolicy(nn.Module):
         return {"action": per_draw.view(-1, draws).mean(1)}
 
     def _encode(
-        self, images: Float[Tensor, "b 2 c y x"], proprio: Tensor, generator: Generator | None = None
+        self, images: Float[Tensor, "b 2 c y x"], batch: PolicyBatch, generator: Generator | None = None
     ) -> Float[Tensor, "b d"]:
-        coordinates = (proprio - self.proprio_centre) * self.proprio_gain
+        """`images` are the batch's as they are looked at: moved, covered, with another goal."""
+        coordinates = (batch.proprio - self.proprio_centre) * self.proprio_gain
         if generator is not None and self.config.proprio_noise:
             noise = torch.randn(coordinates.shape, generator=generator, device=coordinates.device)
             coordinates = coordinates + self.config.proprio_noise * noise
-        features = [self.image(rearrange(images, "b s c y x -> b (s c) y x")), self.coordinates(coordinates)]
+        size = (self.config.size, self.config.size) if self.config.size else self.facts.image_size
+        features = [self.image(_stacked(resized(images, size))), self.coordinates(coordinates)]
+        if self.close is not None:
+            assert batch.hands is not None, "collated for a policy that looks closely"
+            # Not moved with the pictures: so the hand is not always quite in the middle, as in life.
+            features.append(self.close(_stacked(cut_out(images, batch.hands, self.config.close_up))))
         return torch.cat(features, dim=-1)
 
     # Acting
@@ -230,9 +260,9 @@ class GoalPolicy(nn.Module):
         """
         batch = self.batch_from(observation, goal)
         images = to_unit(covered(batch.images, self.config.mask_acting, generator))
-        condition = free = self._encode(images, batch.proprio)
+        condition = free = self._encode(images, batch)
         if self.config.guidance != 1:
-            free = self._encode(_with_goals(images, torch.full_like(images[:, 1], NULL_GOAL)), batch.proprio)
+            free = self._encode(_with_goals(images, torch.full_like(images[:, 1], NULL_GOAL)), batch)
         network = with_guidance(
             lambda noisy, levels: self.unet(noisy, levels, condition),
             lambda noisy, levels: self.unet(noisy, levels, free),
@@ -247,7 +277,7 @@ class GoalPolicy(nn.Module):
         """The same batch as from the store: current and goal view of the only camera."""
         (camera,) = observation.views
         device = self.proprio_centre.device
-        seen = ("current", "proprio", *map(_take, self.config.points))
+        seen = [name for name in self.spec.takes if name not in ("goal", "action")]
         windows = from_observations({name: [observation] for name in seen}, self.spec, camera, device=device)
         current = windows.values["current"]
         if goal is not None:
@@ -261,6 +291,16 @@ class GoalPolicy(nn.Module):
 def _take(point: str) -> str:
     """Name in the batch of a scene's point."""
     return f"point.{point}"
+
+
+def _hand_pixels(values: Mapping[str, Tensor]) -> Float[Tensor, "b 2"]:
+    T_world_camera, K = (values[name][:, 0].float() for name in CALIBRATION)
+    hands = values["proprio"][:, :, :3].float()
+    return projected(hands, T_world_camera, K)[:, 0]
+
+
+def _stacked(images: Float[Tensor, "b 2 c y x"]) -> Float[Tensor, "b d y x"]:
+    return rearrange(images, "b s c y x -> b (s c) y x")
 
 
 def _degrade_goals(

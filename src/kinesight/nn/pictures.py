@@ -1,4 +1,4 @@
-"""Pictures and depth on their way into a network and out of it: random shifts, other sizes, metres."""
+"""Pictures and depth on their way into a network and out of it: shifts, squares, other sizes, metres."""
 
 import torch
 from jaxtyping import Float, Int, Integer, Shaped
@@ -36,6 +36,21 @@ def resized(frames: Float[Tensor, "b t c y x"], size: tuple[int, int]) -> Float[
         return frames
     flat = F.interpolate(frames.flatten(0, 1), size, mode="bilinear", align_corners=False, antialias=True)
     return flat.unflatten(0, frames.shape[:2])
+
+
+def cut_out(
+    pictures: Float[Tensor, "b n c y x"], centres: Float[Tensor, "b 2"], edge: int
+) -> Float[Tensor, "b n c e e"]:
+    """A square out of every example's pictures, about a pixel (x, y) or, near the border, as close to it as
+    the whole square lies inside."""
+    corners = (centres - edge / 2).round()
+    inside = torch.arange(edge, device=pictures.device)
+    left, top = (
+        corners[:, axis].clamp(0, pictures.shape[-1 - axis] - edge).long()[:, None] + inside
+        for axis in (0, 1)
+    )
+    example = torch.arange(len(pictures), device=pictures.device)[:, None, None]
+    return pictures[example, :, :, top[:, :, None], left[:, None, :]].permute(0, 3, 4, 1, 2)
 
 
 def pasted(
