@@ -97,7 +97,7 @@ def train_pointing(recipe: PointingRecipe, folders: Sequence[Path], run: Path) -
         "questions": len(data),
         "pictures": len(data.images),
     }
-    batches = {recipe.model.source: source}
+    batches = dict.fromkeys(model.streams, source)
     return train(model, batches, recipe.training, run / STAGE, description, name=recipe.name).checkpoint
 
 

@@ -24,9 +24,10 @@ class HorizonProbe:
 
     def __call__(self, model: nn.Module, step: int) -> Mapping[str, float]:
         assert isinstance(model, LatentActions), "made for one"
+        (stream,) = model.streams
         windows = self.source.batch((0,), EXAMPLES)
         found = {}
-        for horizon in measure_horizons(model, model.collate("latent", windows)):
+        for horizon in measure_horizons(model, model.collate(stream, windows)):
             for name in ("perplexity", "used", "error", "copy_error", "other_error"):
                 found[f"{name}/{horizon.steps}"] = float(getattr(horizon, name))
         # Where nothing moves there is no error to tell of.
@@ -37,5 +38,6 @@ def stage_probes(
     model: nn.Module, sources: Mapping[str, WindowSource], training: TrainingConfig
 ) -> tuple[Probe, ...]:
     if isinstance(model, LatentActions):
-        return (HorizonProbe(sources[model.config.source], training.save_every),)
+        (stream,) = model.streams
+        return (HorizonProbe(sources[stream], training.save_every),)
     return ()

@@ -87,7 +87,9 @@ QUICKSTART = Recipe(
     stages=(
         Stage(
             IMAGINER,
-            VideoDiffusionConfig(batch_size=8, from_first=0.5, size=64, patch=4, base=48, steps=4),
+            VideoDiffusionConfig(
+                spacing=10, from_first=0.3, size=64, patch=4, base=48, condition="plan-path", steps=4
+            ),
             TrainingConfig(
                 steps=800,
                 fewest_steps=300,
@@ -102,7 +104,7 @@ QUICKSTART = Recipe(
         ),
         Stage(
             POLICY,
-            GoalPolicyConfig(horizon=8, batch_size=32, steps=5),
+            GoalPolicyConfig(horizon=8, batch_size=32, size=64, close_up=48, steps=5),
             TrainingConfig(
                 steps=700,
                 fewest_steps=450,
@@ -135,13 +137,22 @@ TINY = Recipe(
         Stage(
             IMAGINER,
             VideoDiffusionConfig(
-                batch_size=2, frames=3, patch=4, base=16, multipliers=(1, 2), features=32, steps=2
+                batch_size=2,
+                frames=3,
+                spacing=4,
+                patch=4,
+                base=16,
+                multipliers=(1, 2),
+                features=32,
+                condition="plan-path",
+                path_batch_size=4,
+                steps=2,
             ),
             TrainingConfig(steps=4, warmup=1, log_every=1, save_every=2),
         ),
         Stage(
             POLICY,
-            GoalPolicyConfig(batch_size=4, features=32, widths=(16, 32), noise_draws=1, steps=2),
+            GoalPolicyConfig(batch_size=4, close_up=24, features=32, widths=(16, 32), noise_draws=1, steps=2),
             TrainingConfig(steps=4, warmup=1, log_every=1, save_every=2),
         ),
     ),

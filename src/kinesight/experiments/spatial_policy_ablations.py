@@ -88,9 +88,10 @@ def _text(base: Recipe) -> Recipe:
 
 def _video(base: Recipe) -> Ablation:
     cells = (
-        Cell("sub-plan, global", base),
+        Cell("sub-plan, path", base),
         Cell("text", _text(base)),
         Cell("distance", with_imaginer(base, *told(base, "distance"))),
+        Cell("sub-plan, global", with_imaginer(base, *told(base, "plan-global"))),
         Cell("sub-plan, local", with_imaginer(base, *told(base, "plan-local"))),
         Cell("sub-plan, fine-tuned", with_imaginer(base, *fine_tuned(base))),
     )
@@ -111,10 +112,14 @@ def _action(base: Recipe) -> Ablation:
 
 def _injection(base: Recipe) -> Ablation:
     cells = (
-        Cell("global", base),
+        Cell("path", base),
+        Cell("global", with_imaginer(base, *told(base, "plan-global"))),
         Cell("local", with_imaginer(base, *told(base, "plan-local"))),
     )
-    note = "Global: pooled into every layer. Local: gated cross-attention at the coarsest level."
+    note = (
+        "Path: drawn along a path that is foretold from plan and points. Global: pooled into every layer. "
+        "Local: gated cross-attention at the coarsest level."
+    )
     return Ablation("injection", "Where the plan enters the imaginer (Table 4)", note, cells)
 
 

@@ -73,12 +73,14 @@ def fine_tuned(base: Recipe) -> tuple[Stage, ...]:
 
 SMALL_TEXT = _variant("text", "imaginer told the words only", told(SMALL, "text"))
 SMALL_DISTANCE = _variant("distance", "imaginer told nine coordinates, not the plan", told(SMALL, "distance"))
+SMALL_GLOBAL = _variant(
+    "global", "imaginer told the plan, pooled: no path is foretold", told(SMALL, "plan-global")
+)
 SMALL_LOCAL = _variant(
     "local",
     "imaginer told the plan by cross-attention",
     told(SMALL, "plan-local"),
 )
-SMALL_PATH = _variant("path", "imaginer draws along a path foretold from the plan", told(SMALL, "plan-path"))
 SMALL_RECOVERY = _variant("recovery", "imaginer fine-tuned on disturbed episodes", fine_tuned(SMALL))
 
 FULL = Recipe(
@@ -97,12 +99,15 @@ FULL = Recipe(
             IMAGINER,
             VideoDiffusionConfig(
                 batch_size=32,
-                from_first=0.5,
+                spacing=10,
+                from_first=0.3,
                 patch=2,
                 base=96,
                 multipliers=(1, 2, 3, 4),
                 blocks=2,
                 features=384,
+                condition="plan-path",
+                path_batch_size=512,
             ),
             TrainingConfig(
                 steps=10_000,
@@ -119,7 +124,13 @@ FULL = Recipe(
         Stage(
             POLICY,
             GoalPolicyConfig(
-                horizon=8, batch_size=256, encoder="resnet18", features=512, widths=(256, 512), shift=6
+                horizon=8,
+                batch_size=256,
+                close_up=64,
+                encoder="resnet18",
+                features=512,
+                widths=(256, 512),
+                shift=6,
             ),
             TrainingConfig(
                 steps=10_000,
@@ -213,4 +224,4 @@ PAPER = Recipe(
     evaluation=EvaluationConfig(tasks=SP11, cameras=THREE_CAMERAS, start="standard"),
 )
 
-RECIPES = (SMALL, SMALL_TEXT, SMALL_DISTANCE, SMALL_LOCAL, SMALL_PATH, SMALL_RECOVERY, FULL, PAPER)
+RECIPES = (SMALL, SMALL_TEXT, SMALL_DISTANCE, SMALL_GLOBAL, SMALL_LOCAL, SMALL_RECOVERY, FULL, PAPER)
