@@ -52,7 +52,15 @@ def test_a_plan_from_pixels_is_drawn_without_the_simulators_poses(requests) -> N
     assert seen != told
 
 
-@pytest.mark.parametrize(("planner", "condition"), [("pixels", "distance"), ("geometric", "plan-global")])
+@pytest.mark.parametrize(
+    ("planner", "condition"),
+    [
+        ("pixels", "distance"),
+        ("pixels", "plan-path"),
+        ("geometric", "plan-global"),
+        ("geometric", "plan-path"),
+    ],
+)
 def test_a_future_is_imagined_from_what_the_runs_agent_knows(
     planner: str, condition: str, requests, monkeypatch
 ) -> None:

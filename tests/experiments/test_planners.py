@@ -78,6 +78,7 @@ def test_a_planner_and_its_points_read_what_they_say(name: str):
         ("distance", None, False),
         ("plan-global", None, True),
         ("plan-local", None, True),
+        ("plan-path", None, True),
         ("text", VideoJudgeConfig(), True),
     ],
 )

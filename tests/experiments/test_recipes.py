@@ -167,7 +167,7 @@ def test_variants_of_the_small_recipe_differ_in_the_imaginer_alone() -> None:
         "text",
         "distance",
         "local",
-        "path",
+        "global",
         "recovery",
     }
     for recipe in variants:

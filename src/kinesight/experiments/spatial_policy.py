@@ -91,8 +91,8 @@ QUICKSTART = Recipe(
                 spacing=10, from_first=0.3, size=64, patch=4, base=48, condition="plan-path", steps=4
             ),
             TrainingConfig(
-                steps=800,
-                fewest_steps=300,
+                steps=500,
+                fewest_steps=250,
                 optimizer="muon",
                 learning_rate=1e-3,
                 warmup=50,
@@ -104,10 +104,21 @@ QUICKSTART = Recipe(
         ),
         Stage(
             POLICY,
-            GoalPolicyConfig(horizon=8, batch_size=32, size=64, close_up=48, steps=5),
+            # On few steps an MLP that foretells actions learns more than a U-Net that foretells noise.
+            GoalPolicyConfig(
+                horizon=8,
+                batch_size=32,
+                size=64,
+                close_up=48,
+                head="mlp",
+                widths=(512, 512),
+                objective="x0",
+                noise_draws=8,
+                steps=5,
+            ),
             TrainingConfig(
-                steps=700,
-                fewest_steps=450,
+                steps=1200,
+                fewest_steps=600,
                 optimizer="muon",
                 learning_rate=5e-4,
                 warmup=50,

@@ -153,7 +153,9 @@ def _noise(base: Recipe) -> Ablation:
     return Ablation("noise", "Six seeds of the sampling noise (Fig. 4)", note, cells)
 
 
-MLP = {"head": "mlp", "objective": "regression", "noise_draws": 1, "widths": (512, 512)}
+UNET = {"head": "unet", "widths": (128, 256), "noise_draws": 4}
+"""The paper's head."""
+REGRESSION = {"head": "mlp", "objective": "regression", "noise_draws": 1, "widths": (512, 512)}
 """Without noise one draw an encoding is all there is, and layers take the place of the U-Net's levels."""
 
 
@@ -167,9 +169,11 @@ def _goal_window(base: Recipe) -> Ablation:
 
 def _prediction(base: Recipe) -> Ablation:
     cells = (
-        Cell("noise (epsilon)", base),
-        Cell("actions (x0)", with_model(base, POLICY, objective="x0")),
-        Cell("MLP, no diffusion", with_model(base, POLICY, **MLP)),
+        Cell("actions (x0), MLP", base),
+        Cell("noise (epsilon), MLP", with_model(base, POLICY, objective="epsilon")),
+        Cell("actions (x0), U-Net", with_model(base, POLICY, **UNET)),
+        Cell("noise (epsilon), U-Net", with_model(base, POLICY, objective="epsilon", **UNET)),
+        Cell("MLP, no diffusion", with_model(base, POLICY, **REGRESSION)),
     )
     return Ablation("prediction", "What the policy predicts", "", cells)
 

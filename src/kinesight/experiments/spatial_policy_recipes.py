@@ -30,7 +30,7 @@ SMALL = replace(
     # The policy needs more of them than in proportion: it has to learn to grasp.
     stages=tuple(
         replace(stage, training=replace(stage.training, steps=steps, fewest_steps=0))
-        for stage, steps in zip(QUICKSTART.stages, (2100, 3600), strict=True)
+        for stage, steps in zip(QUICKSTART.stages, (1800, 3200), strict=True)
     ),
     evaluation=EvaluationConfig(tasks=SP11),
     training_minutes=0.0,
@@ -129,7 +129,10 @@ FULL = Recipe(
                 close_up=64,
                 encoder="resnet18",
                 features=512,
-                widths=(256, 512),
+                head="mlp",
+                widths=(1024, 1024),
+                objective="x0",
+                noise_draws=8,
                 shift=6,
             ),
             TrainingConfig(
