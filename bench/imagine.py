@@ -33,6 +33,7 @@ from kinesight.experiments.pictures import Imagined, imagined_against_expert
 from kinesight.experiments.runs import open_run
 from kinesight.language.words import Vocabulary
 from kinesight.models.video_diffusion import VideoDiffusion
+from kinesight.nn.hand_path import Hands
 from kinesight.planning.geometric import GeometricPlanner
 from kinesight.training.config import TrainingConfig
 from kinesight.types.case import Case
@@ -76,6 +77,9 @@ def ours(recipe: str, edge: int, repeats: int) -> dict[str, float]:
     count = model.config.batch_size
     held = {field.name: getattr(batch, field.name) for field in fields(batch)}
     repeated = {name: many(value, count) for name, value in held.items() if value is not None}
+    if batch.hands is not None:  # a hand that stands still
+        states = batch.hands.states[:, :1].expand(-1, 1 + model.config.frames, -1)
+        repeated["hands"] = many(replace(batch.hands, states=states), count)
     future = torch.randint(0, 256, (count, model.config.frames, edge, edge, 3), dtype=torch.uint8)
     batch = replace(batch, **{**repeated, "future": future})
 
@@ -91,10 +95,12 @@ def ours(recipe: str, edge: int, repeats: int) -> dict[str, float]:
     }
 
 
-def many(value: torch.Tensor | tuple[torch.Tensor, ...], count: int) -> Any:
+def many(value: Hands | torch.Tensor | tuple[torch.Tensor, ...], count: int) -> Any:
     """A batch of one as one of many that are alike."""
     if isinstance(value, tuple):
         return tuple(many(each, count) for each in value)
+    if isinstance(value, Hands):
+        return Hands(**{field.name: many(getattr(value, field.name), count) for field in fields(value)})
     return value.expand(count, *value.shape[1:])
 
 

@@ -134,7 +134,8 @@ def test_rows_of_another_system_are_measured_when_they_are_named(kinesight, work
     assert outcome.status == 0, outcome.err
     imagined, oracle = (read_results(workspace / "flow" / f"row-{name.replace(' ', '-')}") for name in names)
     assert imagined.cases == oracle.cases
-    assert (imagined.privileged, set(imagined.checkpoints)) == (("segmentation",), {"imaginer"})
+    told = ("scene", "segmentation")
+    assert (imagined.privileged, set(imagined.checkpoints)) == (told, {"imaginer"})
     assert (oracle.privileged, dict(oracle.checkpoints)) == (("expert", "segmentation"), {})
     for episode in (*imagined.episodes, *oracle.episodes):
         assert episode.steps == 6
