@@ -70,8 +70,9 @@ class TestEveryRecipe:
     def test_a_stages_own_data_go_with_the_recipes(self, recipe: Recipe) -> None:
         for stage in recipe.stages:
             if extra := stage.extra_data:
-                for name in ("env", "tasks", "cameras", "height", "width", "crop"):
+                for name in ("env", "cameras", "height", "width", "crop"):
                     assert getattr(extra, name) == getattr(recipe.data, name), name
+                assert set(extra.tasks) <= set(recipe.data.tasks)
                 assert extra.first_seed > recipe.data.first_seed + 4 * recipe.data.episodes + 20
                 assert recipe.evaluation.seeds <= extra.first_seed
 

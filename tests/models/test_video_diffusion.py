@@ -115,7 +115,7 @@ def test_each_variant_hears_what_it_is_told_and_nothing_else(
     if hears_scene:
         here, there = (with_points(observation, x) for x in (0.3, 0.6))
         assert not np.array_equal(imagined(here, plan), imagined(there, plan))
-        with pytest.raises(DataError, match=r"key 'scene\.target'"):
+        with pytest.raises(DataError, match=r"key 'scene\."):
             imagined(replace(observation, scene=None), plan)
 
 
@@ -141,7 +141,11 @@ def test_variants_take_no_keys_that_they_do_not_need(facts: DataFacts) -> None:
         "T_world_camera.{camera}",
     ]
     path = make(facts, condition="plan-path").spec.takes
-    assert path.keys() == {*make(facts).spec.takes, *distance, "K", "hand"}
+    assert path.keys() == {*make(facts).spec.takes, *distance, "K", "hand"} - {"point2"}
+    assert {take.key for name, take in path.items() if name.startswith("point")} == {
+        "scene.target",
+        "scene.goal",
+    }, "where the hand is, the proprioception tells"
     assert make(facts, condition="plan-local").spec.takes.keys() == make(facts).spec.takes.keys()
     with pytest.raises(
         UnknownName, match=r"conditioning 'plan'.*Available: distance, plan-global, plan-local, plan-path"

@@ -45,9 +45,16 @@ def affordable_steps(recipe: Recipe, seconds_a_step: Mapping[str, float]) -> dic
 def seconds_a_step(stage: Stage, trainer: Trainer) -> float:
     """Median time of a step on this machine [s]; leaves nothing behind."""
     readings: list[float] = []
+    clocked: list[Batches] = []
+
+    def around(batches: Batches) -> Batches:
+        """Of all streams of a stage the first: a step asks for each of them once."""
+        clocked.append(batches)
+        return _read_clock(batches, readings) if len(clocked) == 1 else batches
+
     short = replace(stage, training=replace(stage.training, steps=WARM + TIMED + 1))
     with tempfile.TemporaryDirectory() as folder:
-        trainer(short, Path(folder), lambda batches: _read_clock(batches, readings))
+        trainer(short, Path(folder), around)
     # A step asks for one batch or, accumulating, for several; it lasts from its first to the next one's.
     begun = readings[WARM * stage.training.accumulate :: stage.training.accumulate]
     return statistics.median(later - earlier for earlier, later in itertools.pairwise(begun))

@@ -11,7 +11,7 @@ from kinesight.agents.spatial_policy import SpatialPolicyConfig
 from kinesight.collection.collect import CollectionConfig
 from kinesight.critics.frame_matching import FrameMatchingConfig
 from kinesight.critics.video_judge import VideoJudgeConfig
-from kinesight.envs.metaworld_tables import SP11
+from kinesight.envs.metaworld_tables import DIFFICULTY, SP11
 from kinesight.experiments.recipe import EvaluationConfig, Recipe, Stage
 from kinesight.experiments.spatial_policy import IMAGINER, POLICY, QUICKSTART
 from kinesight.models.goal_policy import GoalPolicyConfig
@@ -22,15 +22,33 @@ EXPERT_IMAGINER = "expert-imaginer"
 """The stage that the recovery variant fine-tunes."""
 THREE_CAMERAS = ("corner", "corner2", "corner3")
 
+GRASPS = tuple(task for task in SP11 if task not in DIFFICULTY["easy"])
+
+
+def _grown(stage: Stage, steps: int, extra_data: CollectionConfig | None = None) -> Stage:
+    training = replace(stage.training, steps=steps, fewest_steps=0)
+    return replace(stage, training=training, extra_data=extra_data)
+
+
 SMALL = replace(
     QUICKSTART,
     name="spatial-policy-small",
     summary="eleven tasks at 96 px; two cores",
     data=replace(QUICKSTART.data, tasks=SP11),
-    # The policy needs more of them than in proportion: it has to learn to grasp.
-    stages=tuple(
-        replace(stage, training=replace(stage.training, steps=steps, fewest_steps=0))
-        for stage, steps in zip(QUICKSTART.stages, (1800, 3200), strict=True)
+    stages=(
+        _grown(QUICKSTART.stage(IMAGINER), 1800),
+        # It has to learn to grasp, and what to do where that went wrong.
+        _grown(
+            QUICKSTART.stage(POLICY),
+            5000,
+            replace(
+                QUICKSTART.data,
+                tasks=GRASPS,
+                episodes=60,
+                recovery=("none", "push", "slip", "stop"),
+                first_seed=4000,
+            ),
+        ),
     ),
     evaluation=EvaluationConfig(tasks=SP11),
     training_minutes=0.0,

@@ -105,6 +105,9 @@ class GoalPolicyConfig:
         for name in ("goal_degradation", "goal_dropout", "mask_training", "mask_acting"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+        for name in ("size", "close_up"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"{name} must not be negative, got {getattr(self, name)}")
         if self.guidance != 1 and not self.goal_dropout:
             raise UsageError(
                 f"guidance={self.guidance} leads away from the null goal, which a policy trained with "
@@ -187,8 +190,12 @@ class GoalPolicy(nn.Module):
         """ImageNet weights, where the configuration names a file."""
         if not self.config.encoder_weights:
             return {}
-        assert isinstance(self.image, ResNet), "refused when it was built"
-        return {self.config.encoder_weights: load_imagenet(self.image, Path(self.config.encoder_weights))}
+        file, digest = self.config.encoder_weights, ""
+        for encoder in (self.image, self.close):
+            if encoder is not None:
+                assert isinstance(encoder, ResNet), "refused when it was built"
+                digest = load_imagenet(encoder, Path(file))
+        return {file: digest}
 
     def frozen(self) -> Mapping[str, str]:
         return {}

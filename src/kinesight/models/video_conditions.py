@@ -20,7 +20,9 @@ from kinesight.types.plan import MAX_ROWS
 HAND = "hand"
 """Name of what is taken at the future frames too."""
 POINTS = 3
-"""Of the variants "distance" and "plan-path"; each has three coordinates."""
+"""Of the variant "distance", with three coordinates each."""
+PATH_POINTS = 2
+"""Of "plan-path": all but the gripper, whose place the proprioception tells."""
 PLAN_KEYS = {name: f"plan.{name}.{{camera}}" for name in ("verbs", "directions", "distances_m")}
 
 Rows = Mapping[str, Tensor]
@@ -78,7 +80,7 @@ def _plan_rows(rows: Rows) -> tuple[Tensor, ...]:
 
 
 def _plan_and_point_keys(points: tuple[str, ...]) -> Mapping[str, str]:
-    return {**PLAN_KEYS, **_point_keys(points), "K": "K.{camera}", HAND: "proprio"}
+    return {**PLAN_KEYS, **_point_keys(points[-PATH_POINTS:]), "K": "K.{camera}", HAND: "proprio"}
 
 
 def _point_keys(points: tuple[str, ...]) -> Mapping[str, str]:
@@ -87,15 +89,18 @@ def _point_keys(points: tuple[str, ...]) -> Mapping[str, str]:
 
 
 def _coordinates(rows: Rows) -> tuple[Tensor, ...]:
-    points = torch.cat([rows[f"point{place}"] for place in range(POINTS)], dim=1)
-    return (positions_and_offsets(points.float(), rows["T_world_camera"][:, 0].float()),)
+    return (positions_and_offsets(_points(rows, POINTS), rows["T_world_camera"][:, 0].float()),)
+
+
+def _points(rows: Rows, count: int) -> Float[Tensor, "b {count} 3"]:
+    return torch.cat([rows[f"point{place}"] for place in range(count)], dim=1).float()
 
 
 def hands(rows: Rows) -> Hands:
     """For the variant that foretells a path."""
     return Hands(
         states=hand_states(rows[HAND].float()),
-        points=torch.cat([rows[f"point{place}"] for place in range(POINTS)], dim=1).float(),
+        points=_points(rows, PATH_POINTS),
         T_world_camera=rows["T_world_camera"][:, 0].float(),
         K=rows["K"][:, 0].float(),
     )

@@ -27,7 +27,7 @@ from kinesight.models.video_conditions import (
     CONDITIONINGS,
     HAND,
     PLAN_KEYS,
-    POINTS,
+    PATH_POINTS,
     Condition,
     hands,
 )
@@ -92,8 +92,10 @@ class VideoDiffusionConfig:
     condition: str = "plan-global"
     """"text", "distance", "plan-global", "plan-local" or "plan-path", see `video_conditions`."""
     points: tuple[str, str, str] = ("gripper", "target", "goal")
-    """Scene points of "distance", whose position and offsets are its nine numbers, and of "plan-path"."""
+    """Scene points of "distance", whose position and offsets are its nine numbers. "plan-path" takes the
+    last two: where the hand is, it knows from the proprioception."""
     path_batch_size: int = 128
+    """Examples a step that the hand's path is learned from, beside the videos."""
     path_noise: float = 0.05
     """Noise on where the hand is, when its path is learned [dm, and of the opening]."""
     text: str = ""
@@ -112,6 +114,8 @@ class VideoDiffusionConfig:
         for name in ("from_first", "condition_dropout", "mask_training", "mask_imagining"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+        if self.path_noise < 0:
+            raise UsageError(f"path_noise must not be negative, got {self.path_noise}")
         if self.spacing < 0 or (self.spacing and self.fine_rate != 1):
             raise UsageError(
                 f"spacing={self.spacing} must not be negative, and fixed spacing has no denser parts "
@@ -169,7 +173,9 @@ class VideoDiffusion(nn.Module):
             if self.clip
             else WordEncoder(self.vocabulary.size, features)
         )
-        self.path = HandPath(*facts.proprio_range(), features, POINTS, config.frames) if kind.path else None
+        self.path = (
+            HandPath(*facts.proprio_range(), features, PATH_POINTS, config.frames) if kind.path else None
+        )
         self.pool = TokenPool(features, (self.clip.length if self.clip else MAX_WORDS) + kind.pooled)
         self.null = nn.Parameter(torch.randn(features) * 0.02)
         self.level = LevelEmbedding(features)
