@@ -80,7 +80,12 @@ def test_an_imaginer_of_words_needs_no_planner(kinesight, workspace: Path, shown
     assert found.privileged == ()
     assert plans(found) == ["start: no plan, none is read"]
     assert kinds(shown) == set()
-    assert read_results(Path("words/row-avdc")).cases == found.cases
+    followed = read_results(Path("words/row-avdc"))
+    assert followed.cases == found.cases
+    assert (followed.privileged, set(followed.checkpoints)) == (("segmentation",), {"imaginer"})
+    (episode,) = followed.episodes
+    assert episode.steps == 6
+    assert [event.kind for event in episode.events] in (["imagine", "plan"], ["imagine", "lost"])
 
 
 def test_planners_are_listed_and_wrong_ones_answered(kinesight, workspace: Path) -> None:

@@ -17,6 +17,11 @@ from kinesight.types.observation import Observation, Scene, StepResult, View, Vi
 TASKS = ("near", "far")
 CAMERAS = ("front", "side")
 SPEC = ActionSpec(("x", "y", "z", "gripper"), ("m", "m", "m", "opening"), (0.1, 0.1, 0.1, 1.0))
+POSES = {
+    "front": np.array([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, -4], [0, 0, 0, 1]]),
+    "side": np.array([[0.0, 0, -1, 4], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]]),
+}
+"""From 4 m; points beside the axes are drawn as by a camera far away."""
 CONFIG = CollectionConfig(
     env="point",
     tasks=TASKS,
@@ -81,7 +86,8 @@ class PointMass:
 
     def _view(self, name: str, request: ViewRequest) -> View:
         height, width = request.height, request.width
-        camera = Camera(name, np.diag([width, width, 1.0]), np.eye(4), height, width)
+        K = np.array([[width, 0, width / 2], [0, height, height / 2], [0, 0, 1]])
+        camera = Camera(name, K, POSES[name], height, width)
         ids = np.zeros((height, width), np.int32)
         for number, point in enumerate((self._target, self._position), start=1):
             x, y = (point[[0, 1]] if name == "front" else point[[2, 1]]) / 4 + 0.5

@@ -16,6 +16,7 @@ from kinesight.evaluation.results import read_results
 from kinesight.experiments import devices, evaluation, judged
 from kinesight.experiments.devices import known_device
 from kinesight.experiments.evaluation import with_agent
+from kinesight.experiments.recipe import Recipe, override
 from kinesight.experiments.rows import build_row
 from kinesight.experiments.runs import Run, create_run, load_stage
 from kinesight.interfaces.agent import Agent
@@ -27,8 +28,13 @@ from kinesight.types.serial import to_jsonable
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The tiny recipe with a judge, its stages as they are before training."""
-    run = create_run(tmp_path_factory.mktemp("devices") / "run", judged.TINY)
+    """The tiny recipe with a judge."""
+    return untrained(tmp_path_factory.mktemp("devices") / "run", judged.TINY)
+
+
+def untrained(folder: Path, recipe: Recipe) -> Run:
+    """A run whose stages are as they are before training."""
+    run = create_run(folder, recipe)
     for stage in run.recipe.stages:
         model = stage.model.build(FACTS)
         trained = {name: weight.data for name, weight in model.named_parameters()}
@@ -43,12 +49,13 @@ def places(model: torch.nn.Module) -> set[str]:
 
 
 @pytest.mark.parametrize("device", ["cpu", "meta"])
-def test_every_model_of_a_row_is_on_the_runs_device(run: Run, device: str) -> None:
+def test_every_model_of_a_row_is_on_the_runs_device(run: Run, device: str, tmp_path: Path) -> None:
     there = with_agent(replace(run, device=device), ("agent.execute=2",))
     agent = build_row(there, "agent", None)
     assert isinstance(agent, SpatialPolicyAgent)
     assert isinstance(agent.critic, VideoJudge)
-    follower = build_row(there, "avdc", None)
+    words = untrained(tmp_path, override(judged.TINY, ("stages.imaginer.model.condition=text",)))
+    follower = build_row(replace(words, device=device), "avdc", None)
     assert isinstance(follower, AvdcAgent)
     for model in (agent.policy, agent.imaginer, agent.critic.realism, follower.imaginer):
         assert isinstance(model, torch.nn.Module)

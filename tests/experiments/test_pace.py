@@ -1,5 +1,7 @@
 """A recipe's `training_minutes`: fewer steps on a slow machine, decided once."""
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,11 +10,13 @@ import pytest
 
 from kinesight.data.episodes import EpisodeStore
 from kinesight.experiments import catalogue, judged, training
-from kinesight.experiments.pace import affordable_steps
+from kinesight.experiments.pace import affordable_steps, seconds_a_step
 from kinesight.experiments.recipe import Recipe, Stage, override
 from kinesight.experiments.runs import create_run
 from kinesight.experiments.training import train_run
+from kinesight.interfaces.model import Windows
 from kinesight.training.checkpoints import checkpoint_path, last_checkpoint
+from kinesight.training.loop import Batches
 from kinesight.types.errors import UsageError
 
 QUICKSTART = catalogue.recipe("quickstart")
@@ -82,6 +86,19 @@ def test_it_is_decided_once_and_written_down(
     train_run(again, store)
     assert again.stage("imaginer").training.steps == 1
     assert again.recipe.stage("imaginer").training.steps == 9
+
+
+def test_a_step_of_several_streams_is_timed_as_one(tmp_path: Path) -> None:
+    """Every step asks for a batch of each stream, and the second comes at once."""
+
+    def trainer(stage: Stage, folder: Path, around: Callable[[Batches], Batches]) -> None:
+        drawn = [(step,) for step in range(stage.training.steps)]
+        windows = Windows({}, {}, ())
+        streams = [around(lambda seeds, size: iter([windows for _ in seeds])) for _ in range(2)]
+        for _ in zip(*(each(drawn, 1) for each in streams), strict=True):
+            time.sleep(0.05)
+
+    assert seconds_a_step(TINY.stages[0], trainer) == pytest.approx(0.05, rel=0.5)
 
 
 def test_the_pace_is_measured_and_leaves_nothing_behind(store: EpisodeStore, tmp_path: Path) -> None:

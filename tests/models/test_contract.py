@@ -42,6 +42,7 @@ CONFIGS: dict[str, Config] = {
     "video-fine": replace(VIDEO, fine_rate=5.0, from_first=0.5),
     "video-text": replace(VIDEO, condition="text", objective="x0"),
     "video-distance": replace(VIDEO, condition="distance", points=("target", "goal", "target")),
+    "video-points": replace(VIDEO, condition="plan-points", points=("target", "goal", "target")),
     "video-path": replace(VIDEO, condition="plan-path", points=("target", "goal", "target"), spacing=2),
     "video-local": replace(VIDEO, condition="plan-local", depth=2, guidance=1.5),
     "video-masked": replace(VIDEO, mask_training=0.3, mask_imagining=0.3, objective="epsilon"),
@@ -167,7 +168,9 @@ def test_a_batch_from_observations_is_the_one_from_the_store(
             names = ("first", "words", *(f"spatial.{i}" for i in range(len(stored.spatial))))
             assert len(mine.spatial) == len(stored.spatial)
             if stored.hands is not None:
-                names += ("hands.points", "hands.K")
+                names += ("hands.points", "hands.K", "hands.T_world_camera")
+                present = stored.hands.states[b : b + 1, :1]
+                torch.testing.assert_close(field(mine, "hands.states")[:, :1], present, atol=1e-6, rtol=0)
         elif isinstance(model, LatentActions | SsmVla):
             rows, inside = windows.values["number.rgb"][b], windows.valid["rgb"][b]
             seen = [observe_again(store, model, row, camera) for row in rows]
@@ -177,7 +180,7 @@ def test_a_batch_from_observations_is_the_one_from_the_store(
             now, goal = windows.values["number.current"][b, 0], windows.values["number.goal"][b, 0]
             seen = observe_again(store, model, goal, camera).views[camera].rgb
             mine = model.batch_from(observe_again(store, model, now, camera), seen)
-            names = ("images", "proprio")
+            names = ("images", "proprio", *(["hands"] if stored.hands is not None else []))
         for name in names:
             expected, found = field(stored, name)[b : b + 1], field(mine, name)
             assert found.dtype == expected.dtype

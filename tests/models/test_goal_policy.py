@@ -208,6 +208,11 @@ def test_imagenet_weights_are_read_when_training_begins(facts: DataFacts, tmp_pa
     assert list(policy.load_pretrained()) == [str(file)]
     assert not torch.equal(weight, before)
     assert policy.frozen() == {}
+    close = build(replace(POLICY, encoder="resnet18", encoder_weights=str(file), close_up=8), facts)
+    assert isinstance(close, GoalPolicy)
+    close.load_pretrained()
+    for encoder in (close.image, close.close):
+        assert torch.equal(encoder.trunk.layer1[0].conv1.weight, weight), "the close-up's encoder too"
     assert build(POLICY, facts).load_pretrained() == {}
 
 
@@ -218,6 +223,8 @@ def test_imagenet_weights_are_read_when_training_begins(facts: DataFacts, tmp_pa
         ({"goal_dropout": 2.0}, r"goal_dropout must lie in \[0, 1\], got 2.0"),
         ({"encoder_weights": "resnet50.pth"}, "encoder_weights are a ResNet's, the encoder is 'small-cnn'"),
         ({"head": "transformer"}, "action head 'transformer'.*Available: mlp, unet"),
+        ({"size": -1}, "size must not be negative, got -1"),
+        ({"close_up": -6}, "close_up must not be negative, got -6"),
         ({"goal_nearest": 17, "goal_farthest": 4}, "0 <= nearest <= farthest"),
     ],
 )
@@ -240,13 +247,14 @@ def test_the_close_up_is_the_pictures_square_about_the_hand(facts: DataFacts, st
     model.loss("policy", batch, generator())
     (squares,) = seen
     height, width = facts.image_size
+    inner = torch.tensor([width, height]) - 3
+    assert ((batch.hands > 3) & (batch.hands < inner)).all(1).any(), "some squares are not at the border"
     for b in range(5):
         T_world_camera, K = (windows.values[name][b, 0].numpy() for name in CALIBRATION)
         hand = project(
             windows.values["proprio"][b, :, :3].numpy(), Camera("", K, T_world_camera, height, width)
         )[0]
-        if np.isfinite(hand).all():
-            np.testing.assert_allclose(batch.hands[b], hand, atol=1e-2)
+        np.testing.assert_allclose(batch.hands[b], hand, atol=1e-2)
         left, top = (
             int(np.clip(round(float(at) - 3), 0, most - 6))
             for at, most in zip(batch.hands[b], (width, height), strict=True)

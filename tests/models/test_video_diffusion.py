@@ -94,6 +94,7 @@ def listening(facts: DataFacts, **changes: object) -> VideoDiffusion:
         ("plan-global", True, False),
         ("plan-local", True, False),
         ("plan-path", True, True),
+        ("plan-points", True, True),
     ],
 )
 def test_each_variant_hears_what_it_is_told_and_nothing_else(
@@ -113,7 +114,7 @@ def test_each_variant_hears_what_it_is_told_and_nothing_else(
     assert np.array_equal(imagined(observation, other), plain) != hears_plan
     assert not np.array_equal(imagined(replace(observation, instruction="far far"), plan), plain)
     if hears_scene:
-        here, there = (with_points(observation, x) for x in (0.3, 0.6))
+        here, there = (with_points(observation, x) for x in (-2.0, 2.0))
         assert not np.array_equal(imagined(here, plan), imagined(there, plan))
         with pytest.raises(DataError, match=r"key 'scene\."):
             imagined(replace(observation, scene=None), plan)
@@ -148,7 +149,8 @@ def test_variants_take_no_keys_that_they_do_not_need(facts: DataFacts) -> None:
     }, "where the hand is, the proprioception tells"
     assert make(facts, condition="plan-local").spec.takes.keys() == make(facts).spec.takes.keys()
     with pytest.raises(
-        UnknownName, match=r"conditioning 'plan'.*Available: distance, plan-global, plan-local, plan-path"
+        UnknownName,
+        match=r"conditioning 'plan'.*Available: distance, plan-global, plan-local, plan-path, plan-points",
     ):
         make(facts, condition="plan")
 

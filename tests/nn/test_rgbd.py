@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from kinesight.nn.pictures import draw_shifts, metres, shifted
+from kinesight.nn.pictures import cut_out, draw_shifts, metres, shifted
 from kinesight.nn.rgbd import FrameHead, Frames, depth_error, edge_weight, moving, moving_error, pasted
 from kinesight.nn.vit import as_patches, from_patches, patch_grid
 from kinesight.types.errors import UsageError
@@ -105,3 +105,12 @@ def test_depth_is_never_mixed_over_an_edge() -> None:
     small = metres(depth_mm.to(torch.uint16), (2, 2))
     assert small.shape == (1, 1, 1, 2, 2)
     assert small.flatten().tolist() == pytest.approx([0, 0.8, 3, 3])
+
+
+def test_a_square_is_cut_out_about_its_centre_and_inside_the_picture() -> None:
+    pictures = torch.arange(4 * 2 * 1 * 7 * 11, dtype=torch.float32).reshape(4, 2, 1, 7, 11)
+    centres = torch.tensor([[5.0, 4.0], [0.0, 7.0], [11.0, 0.0], [-1e4, -1e4]])
+    squares = cut_out(pictures, centres, 4)
+    assert squares.shape == (4, 2, 1, 4, 4)
+    for square, picture, (left, top) in zip(squares, pictures, [(3, 2), (0, 3), (7, 0), (0, 0)], strict=True):
+        assert torch.equal(square, picture[..., top : top + 4, left : left + 4])

@@ -2,7 +2,7 @@
 
 A budget is a base recipe: `small` has four tasks that a laptop trains on in less than 20 minutes a cell,
 `paper` the eleven tasks and three cameras of the paper, with the models, training and shifted start of the
-recipe `spatial-policy`. Every cell differs from the base in one thing.
+recipe `spatial-policy`. A cell differs from the base in what its name says.
 """
 
 from collections.abc import Callable
@@ -95,7 +95,11 @@ def _video(base: Recipe) -> Ablation:
         Cell("sub-plan, local", with_imaginer(base, *told(base, "plan-local"))),
         Cell("sub-plan, fine-tuned", with_imaginer(base, *fine_tuned(base))),
     )
-    return Ablation("video", "What the imaginer is told (Table 2)", "", cells)
+    note = (
+        "The path has more to go by than the plan's signs and distances: the places of target and goal, and "
+        "the hand's own state. The table injection has a cell that is told as much and draws along no path."
+    )
+    return Ablation("video", "What the imaginer is told (Table 2)", note, cells)
 
 
 def _action(base: Recipe) -> Ablation:
@@ -113,12 +117,14 @@ def _action(base: Recipe) -> Ablation:
 def _injection(base: Recipe) -> Ablation:
     cells = (
         Cell("path", base),
+        Cell("global, and points", with_imaginer(base, *told(base, "plan-points"))),
         Cell("global", with_imaginer(base, *told(base, "plan-global"))),
         Cell("local", with_imaginer(base, *told(base, "plan-local"))),
     )
     note = (
-        "Path: drawn along a path that is foretold from plan and points. Global: pooled into every layer. "
-        "Local: gated cross-attention at the coarsest level."
+        "Path: drawn along a path that is foretold from plan and points. Global, and points: told the same "
+        "plan and points, pooled into every layer. Global: the plan alone, pooled. Local: the plan alone, by "
+        "gated cross-attention at the coarsest level."
     )
     return Ablation("injection", "Where the plan enters the imaginer (Table 4)", note, cells)
 
@@ -153,10 +159,10 @@ def _noise(base: Recipe) -> Ablation:
     return Ablation("noise", "Six seeds of the sampling noise (Fig. 4)", note, cells)
 
 
-UNET = {"head": "unet", "widths": (128, 256), "noise_draws": 4}
-"""The paper's head."""
-REGRESSION = {"head": "mlp", "objective": "regression", "noise_draws": 1, "widths": (512, 512)}
-"""Without noise one draw an encoding is all there is, and layers take the place of the U-Net's levels."""
+UNET = {"head": "unet", "widths": (128, 256)}
+"""The paper's kind of head, at a small size."""
+REGRESSION = {"objective": "regression", "noise_draws": 1}
+"""Without noise one draw an encoding is all there is."""
 
 
 def _goal_window(base: Recipe) -> Ablation:
@@ -175,7 +181,8 @@ def _prediction(base: Recipe) -> Ablation:
         Cell("noise (epsilon), U-Net", with_model(base, POLICY, objective="epsilon", **UNET)),
         Cell("MLP, no diffusion", with_model(base, POLICY, **REGRESSION)),
     )
-    return Ablation("prediction", "What the policy predicts", "", cells)
+    note = "The U-Net has levels of 128 and 256; the paper's has 512 and 1024, and foretells noise."
+    return Ablation("prediction", "What the policy predicts", note, cells)
 
 
 def _masking(base: Recipe) -> Ablation:

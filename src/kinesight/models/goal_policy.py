@@ -127,7 +127,7 @@ class PolicyBatch:
     proprio: Float[Tensor, "b d"]
     """And the scene's points after it, where the policy takes some."""
     hands: Float[Tensor, "b 2"] | None = None
-    """Pixel (x, y) of the hand, where the policy looks there closely."""
+    """Pixel (x, y) of the hand, centres of pixels at +0.5, where the policy looks there closely."""
     actions: Float[Tensor, "b h a"] | None = None
     valid: Bool[Tensor, "b h"] | None = None
 

@@ -4,6 +4,7 @@ Each variant says which stored keys it takes, what encodes them into tokens, and
 with the words into the vector that enters every layer ("global"), or to the lowest level alone ("local").
 "plan-path", our own, also foretells from plan and points where the hand will be in every frame, and the
 network draws the arm there: what a row says in signs and metres it would have to find in the picture again.
+"plan-points" is told as much and foretells nothing: what the path is worth is the difference of the two.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,14 +14,20 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from kinesight.nn.conditions import PlacedPlanEncoder, PlanEncoder, PointEncoder, positions_and_offsets
+from kinesight.nn.conditions import (
+    PlacedPlanEncoder,
+    PlanAndPointEncoder,
+    PlanEncoder,
+    PointEncoder,
+    positions_and_offsets,
+)
 from kinesight.nn.hand_path import Hands, hand_states
 from kinesight.types.plan import MAX_ROWS
 
 HAND = "hand"
 """Name of what is taken at the future frames too."""
 POINTS = 3
-"""Of the variant "distance", with three coordinates each."""
+"""Of the variants "distance" and "plan-points", with three coordinates each."""
 PATH_POINTS = 2
 """Of "plan-path": all but the gripper, whose place the proprioception tells."""
 PLAN_KEYS = {name: f"plan.{name}.{{camera}}" for name in ("verbs", "directions", "distances_m")}
@@ -117,8 +124,16 @@ CONDITIONINGS: dict[str, Conditioning] = {
     "plan-local": Conditioning(
         lambda points: PLAN_KEYS, _plan_rows, PlacedPlanEncoder, local=True, plan=True
     ),
+    "plan-points": Conditioning(
+        lambda points: {**PLAN_KEYS, **_point_keys(points)},
+        lambda rows: (*_plan_rows(rows), *_coordinates(rows)),
+        lambda features: PlanAndPointEncoder(3 * POINTS, features),
+        pooled=MAX_ROWS + 1,
+        plan=True,
+        scene=True,
+    ),
     "plan-path": Conditioning(
         _plan_and_point_keys, _plan_rows, PlanEncoder, pooled=MAX_ROWS, plan=True, scene=True, path=True
     ),
 }
-"""By name. "plan-…" get a planner's rows, "distance" and "plan-path" take points of the scene."""
+"""By name. "plan-…" get a planner's rows; "distance", "plan-points", "plan-path" take the scene's points."""

@@ -5,7 +5,8 @@ to the end of the task. The network denoises the difference to the first frame, 
 moves: it draws new pictures and where they cover the first one.
 Plan rows and words become tokens; pooled, they join the noise level and enter every layer by FiLM (the
 paper's global conditioning; the others of its Table 6 are in `video_conditions`). One learned null vector
-stands for "no condition", in training and sampling.
+stands for "no condition", in training and sampling. The variant "plan-path" foretells where the hand goes
+(`nn.hand_path`, learned in a stream of its own) and draws along that.
 """
 
 from collections.abc import Mapping
@@ -26,8 +27,8 @@ from kinesight.models.video_batches import Told, VideoBatch
 from kinesight.models.video_conditions import (
     CONDITIONINGS,
     HAND,
-    PLAN_KEYS,
     PATH_POINTS,
+    PLAN_KEYS,
     Condition,
     hands,
 )
@@ -36,7 +37,7 @@ from kinesight.nn.conditions import StateEncoder, TokenPool, WordEncoder
 from kinesight.nn.hand_path import HandPath
 from kinesight.nn.layers import LevelEmbedding, to_unit
 from kinesight.nn.objectives import objective, with_guidance
-from kinesight.nn.pictures import pasted, resized
+from kinesight.nn.pictures import enlarged_over, resized
 from kinesight.nn.video_unet import VideoUNet, coarsest_edge
 from kinesight.types.case import Case
 from kinesight.types.errors import UsageError, lookup
@@ -90,10 +91,10 @@ class VideoDiffusionConfig:
     residual_gain: float = 3.0
     """The difference to the first frame is multiplied by this, towards unit variance where things move."""
     condition: str = "plan-global"
-    """"text", "distance", "plan-global", "plan-local" or "plan-path", see `video_conditions`."""
+    """"text", "distance", "plan-global", "plan-local", "plan-points" or "plan-path" (`video_conditions`)."""
     points: tuple[str, str, str] = ("gripper", "target", "goal")
-    """Scene points of "distance", whose position and offsets are its nine numbers. "plan-path" takes the
-    last two: where the hand is, it knows from the proprioception."""
+    """Scene points of "distance" and "plan-points", whose position and offsets are their nine numbers.
+    "plan-path" takes the last two: where the hand is, it knows from the proprioception."""
     path_batch_size: int = 128
     """Examples a step that the hand's path is learned from, beside the videos."""
     path_noise: float = 0.05
@@ -182,7 +183,7 @@ class VideoDiffusion(nn.Module):
         self.unet = VideoUNet(
             channels=3,
             outputs=4 if config.predict_data else 3,
-            context_channels=3 + (HandPath.marks if kind.path else 0),
+            context_channels=3 + (HandPath.MARKS if kind.path else 0),
             condition=features,
             base=config.base,
             multipliers=config.multipliers,
@@ -212,7 +213,7 @@ class VideoDiffusion(nn.Module):
 
     def _told(self, windows: Windows) -> Told:
         return Told(
-            words=self._words(windows.instructions, self.null.device),
+            words=self._words(windows.instructions, next(iter(windows.values.values())).device),
             spatial=self.conditioning.gather(windows.values),
             hands=hands(windows.values) if self.conditioning.path else None,
         )
@@ -236,8 +237,9 @@ class VideoDiffusion(nn.Module):
 
     def loss(self, stream: str, batch: Told, generator: Generator) -> dict[str, Float[Tensor, "b"]]:
         """Eq. 4 on the difference to the first frame; or the hand's path, in examples without pictures."""
-        if not isinstance(batch, VideoBatch):
+        if stream == PATH:
             return {PATH: self._path_error(batch, generator)}
+        assert isinstance(batch, VideoBatch), "collated for the imaginer's own stream"
         batch = batch.occluded(self.config.mask_training, generator)
         assert batch.future is not None, "a training batch holds future frames"
         first = self._reduced(batch.first[:, None])
@@ -314,8 +316,8 @@ class VideoDiffusion(nn.Module):
     ) -> ImaginedVideo:
         """One future of the observation's only view; `plan=None` is a plan with nothing left to do.
 
-        "text" and "distance" do not read the plan; "distance" and "plan-path" need the points of the
-        observation's scene.
+        "text" and "distance" do not read the plan; "distance", "plan-points" and "plan-path" need the points
+        of the observation's scene.
         """
         batch = self.batch_from(observation, plan)
         frames = self.sample(batch.occluded(self.config.mask_imagining, generator), generator)
@@ -340,7 +342,7 @@ class VideoDiffusion(nn.Module):
         shape = (b, self.config.frames, c, y, x)
         noise = torch.randn(shape, generator=generator, device=generator.device).to(first.device)
         change = self.objective.sample(network, noise, self.config.steps) / self.config.residual_gain
-        frames = (pasted(to_unit(batch.first[:, None]), first, change) + 1) * 127.5
+        frames = (enlarged_over(to_unit(batch.first[:, None]), first, change) + 1) * 127.5
         return rearrange(frames, "b t c y x -> b t y x c").round().clamp(0, 255).to(torch.uint8)
 
     def _reduced(self, frames: UInt8[Tensor, "b t y x 3"]) -> Float[Tensor, "b t 3 h w"]:

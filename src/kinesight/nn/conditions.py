@@ -72,6 +72,26 @@ class PointEncoder(nn.Module):
         return self.mlp(decimetres)[:, None], valid
 
 
+class PlanAndPointEncoder(nn.Module):
+    """Plan rows -> tokens, and coordinates -> one more."""
+
+    def __init__(self, coordinates: int, features: int) -> None:
+        super().__init__()
+        self.rows = PlanEncoder(features)
+        self.points = PointEncoder(coordinates, features)
+
+    def forward(
+        self,
+        verbs: Int[Tensor, "b k"],
+        directions: Int[Tensor, "b k"],
+        distances_m: Float[Tensor, "b k"],
+        coordinates_m: Float[Tensor, "b c"],
+    ) -> tuple[Float[Tensor, "b n d"], Bool[Tensor, "b n"]]:
+        rows, points = self.rows(verbs, directions, distances_m), self.points(coordinates_m)
+        tokens, valid = (torch.cat(parts, dim=1) for parts in zip(rows, points, strict=True))
+        return tokens, valid
+
+
 class WordEncoder(nn.Module):
     """Word ids (0 pads) -> tokens."""
 

@@ -41,8 +41,8 @@ def resized(frames: Float[Tensor, "b t c y x"], size: tuple[int, int]) -> Float[
 def cut_out(
     pictures: Float[Tensor, "b n c y x"], centres: Float[Tensor, "b 2"], edge: int
 ) -> Float[Tensor, "b n c e e"]:
-    """A square out of every example's pictures, about a pixel (x, y) or, near the border, as close to it as
-    the whole square lies inside."""
+    """A square out of every example's pictures, about a pixel (x, y; centres of pixels at +0.5) or, near the
+    border, as close to it as the whole square lies inside."""
     corners = (centres - edge / 2).round()
     inside = torch.arange(edge, device=pictures.device)
     left, top = (
@@ -53,7 +53,7 @@ def cut_out(
     return pictures[example, :, :, top[:, :, None], left[:, None, :]].permute(0, 3, 4, 1, 2)
 
 
-def pasted(
+def enlarged_over(
     sharp: Float[Tensor, "b 1 c y x"], small: Float[Tensor, "b 1 c h w"], change: Float[Tensor, "b t c h w"]
 ) -> Float[Tensor, "b t c y x"]:
     """Changed pictures, of which `small` is the present one, over the present one at its own size."""
