@@ -20,7 +20,6 @@ from kinesight.interfaces.agent import Agent
 from kinesight.interfaces.environment import Environment
 from kinesight.language.chat import ChatConfig
 from kinesight.models.goal_policy import GoalPolicy, GoalPolicyConfig
-from kinesight.models.video_conditions import Conditioning
 from kinesight.models.video_diffusion import VideoDiffusion, VideoDiffusionConfig
 from kinesight.planning.pixels import PixelPlanner, PixelPlanners
 from kinesight.types.action import ActionChunk, ActionSpec
@@ -79,10 +78,6 @@ class Listening:
     @property
     def privileged(self) -> tuple[str, ...]:
         return self.model.privileged
-
-    @property
-    def conditioning(self) -> Conditioning:
-        return self.model.conditioning
 
     def reset(self, case: Case) -> None:
         self.told.clear()

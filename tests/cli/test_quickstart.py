@@ -134,7 +134,7 @@ def test_rows_of_another_system_are_measured_when_they_are_named(kinesight, work
     assert (oracle.privileged, dict(oracle.checkpoints)) == (("expert", "segmentation"), {})
     refused = kinesight(*words, "--rows", "avdc")
     assert refused.status == 2
-    assert "has an imaginer told 'plan-path'" in " ".join(refused.err.split())
+    assert "row of spatial-policy-tiny 'avdc'" in " ".join(refused.err.split())
     for episode in oracle.episodes:
         assert episode.steps == 6
         assert [event.kind for event in episode.events] in (["imagine", "plan"], ["imagine", "lost"])

@@ -12,35 +12,20 @@ from kinesight.experiments.runs import Run
 from kinesight.experiments.spatial_policy import IMAGINER, load_imaginer
 from kinesight.interfaces.stages import Imaginer
 from kinesight.models.video_diffusion import VideoDiffusionConfig
-from kinesight.types.errors import UsageError
 from kinesight.types.observation import ViewRequest
 
 
 def make_avdc(run: Run, replan: bool, expert_data: Path | None = None) -> AvdcAgent:
     """AVDC on a run's imaginer, which is told no plan, but the points that it may ask for; or on oracle video
-    from expert episodes.
-
-    An imaginer that reads a plan is refused: it never learned to imagine without one.
-    """
+    from expert episodes."""
     config = run.recipe.evaluation.avdc
     data = run.recipe.data
     return AvdcAgent(
         config if replan else replace(config, max_replans=0),
-        _imaginer(run) if expert_data is None else _oracle(run, expert_data),
+        load_imaginer(run) if expert_data is None else _oracle(run, expert_data),
         ViewRequest(height=data.height, width=data.width, crop=data.crop),
         points=make_points(loop_settings(run.recipe)),
     )
-
-
-def _imaginer(run: Run) -> Imaginer:
-    imaginer = load_imaginer(run)
-    if imaginer.conditioning.plan:
-        raise UsageError(
-            f"AVDC follows videos that are imagined without a plan, and {run.path} has an imaginer told "
-            f'{imaginer.config.condition!r}; train one told "text" (spatial-policy-small-text, or --set '
-            "stages.imaginer.model.condition=text), or ask for the rows 'avdc oracle', 'avdc-replan oracle'"
-        )
-    return imaginer
 
 
 def _oracle(run: Run, expert_data: Path) -> Imaginer:

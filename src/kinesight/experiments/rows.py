@@ -18,12 +18,14 @@ from kinesight.data.episodes import EpisodeStore
 from kinesight.envs import catalogue as envs
 from kinesight.experiments.avdc import make_avdc
 from kinesight.experiments.instructions import another_instruction
-from kinesight.experiments.recipe import Recipe
+from kinesight.experiments.recipe import IMAGINER, Recipe
 from kinesight.experiments.runs import Run
 from kinesight.experiments.spatial_policy import Goals
 from kinesight.experiments.systems import system_of
 from kinesight.experiments.training import own_folder
 from kinesight.interfaces.agent import Agent
+from kinesight.models.video_conditions import CONDITIONINGS
+from kinesight.models.video_diffusion import VideoDiffusionConfig
 from kinesight.types.case import Case
 from kinesight.types.errors import UsageError, lookup
 
@@ -71,11 +73,18 @@ def rows_of(recipe: Recipe, env: str = "", tasks: Iterable[str] = ()) -> tuple[s
     """Rows that the recipe's system has in an environment ("": its own), in the order of the table.
 
     `tasks`: those to be measured, none for the recipe's own. Goals can be swapped where all have a
-    counterpart.
+    counterpart. AVDC follows videos of an imaginer that reads no plan; any other never learned to do without.
     """
     own = system_of(recipe).rows
     entry = lookup("environment", env or recipe.measured_in, envs.ENVIRONMENTS)
+    planless = any(
+        isinstance(stage.model, VideoDiffusionConfig) and not CONDITIONINGS[stage.model.condition].plan
+        for stage in recipe.stages
+        if stage.name == IMAGINER
+    )
     lacking = {
+        "avdc": not planless,
+        "avdc-replan": not planless,
         "guessing expert": entry.guessing is None,
         "other instruction": entry.misled is None and len(demonstrated(recipe)) < 2,
         "swapped goals": not {*(tasks or recipe.evaluation.tasks)} <= {*entry.counterparts},

@@ -4,7 +4,8 @@ Each variant says which stored keys it takes, what encodes them into tokens, and
 with the words into the vector that enters every layer ("global"), or to the lowest level alone ("local").
 "plan-path", our own, also foretells from plan and points where the hand will be in every frame, and the
 network draws the arm there: what a row says in signs and metres it would have to find in the picture again.
-"plan-points" is told as much and foretells nothing: what the path is worth is the difference of the two.
+"plan-points" is told plan and points too, but for the fingers, and foretells nothing: what the path is worth
+is the difference of the two.
 """
 
 from collections.abc import Callable, Mapping
