@@ -103,14 +103,19 @@ def _video(base: Recipe) -> Ablation:
 
 
 def _action(base: Recipe) -> Ablation:
-    # The controller of AVDC waits for the arm to stand still before it plans anew: it gets its full time.
-    text = _text(replace(base, evaluation=replace(base.evaluation, limit=500)))
+    # The controller of AVDC follows one video to the task's end, and waits for the arm to stand still before
+    # it plans anew: it gets videos that reach so far, and its full time.
+    text = with_model(_text(base), IMAGINER, spacing=0)
+    text = replace(text, evaluation=replace(text.evaluation, limit=500))
     cells = (
         Cell("goal policy on text video", text),
         Cell("AVDC", text, "avdc"),
         Cell("AVDC-Replan", text, "avdc-replan"),
     )
-    note = "The same text-conditioned videos, followed by the goal policy or by optical flow."
+    note = (
+        "The same text-conditioned videos, from now to the task's end, followed by the goal policy or by "
+        "optical flow."
+    )
     return Ablation("action", "How videos become actions (Table 3)", note, cells)
 
 

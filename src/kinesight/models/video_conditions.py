@@ -4,8 +4,8 @@ Each variant says which stored keys it takes, what encodes them into tokens, and
 with the words into the vector that enters every layer ("global"), or to the lowest level alone ("local").
 "plan-path", our own, also foretells from plan and points where the hand will be in every frame, and the
 network draws the arm there: what a row says in signs and metres it would have to find in the picture again.
-"plan-points" is told plan and points too, but for the fingers, and foretells nothing: what the path is worth
-is the difference of the two.
+"plan-points" is told as much, plan, points and how far the fingers are open, and foretells nothing: what the
+path is worth is the difference of the two.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,6 +27,8 @@ from kinesight.types.plan import MAX_ROWS
 
 HAND = "hand"
 """Name of what is taken at the future frames too."""
+HAND_NOW = "hand_now"
+"""The same at the start frame alone."""
 POINTS = 3
 """Of the variants "distance" and "plan-points", with three coordinates each."""
 PATH_POINTS = 2
@@ -100,6 +102,12 @@ def _coordinates(rows: Rows) -> tuple[Tensor, ...]:
     return (positions_and_offsets(_points(rows, POINTS), rows["T_world_camera"][:, 0].float()),)
 
 
+def _coordinates_and_opening(rows: Rows) -> tuple[Tensor, ...]:
+    """Opening in tenths: the encoder counts in decimetres, and 0 to 1 is a range like that of a way there."""
+    (coordinates_m,), opening = _coordinates(rows), hand_states(rows[HAND_NOW].float())[:, 0, 3:]
+    return (torch.cat([coordinates_m, 0.1 * opening], dim=-1),)
+
+
 def _points(rows: Rows, count: int) -> Float[Tensor, "b {count} 3"]:
     return torch.cat([rows[f"point{place}"] for place in range(count)], dim=1).float()
 
@@ -126,9 +134,9 @@ CONDITIONINGS: dict[str, Conditioning] = {
         lambda points: PLAN_KEYS, _plan_rows, PlacedPlanEncoder, local=True, plan=True
     ),
     "plan-points": Conditioning(
-        lambda points: {**PLAN_KEYS, **_point_keys(points)},
-        lambda rows: (*_plan_rows(rows), *_coordinates(rows)),
-        lambda features: PlanAndPointEncoder(3 * POINTS, features),
+        lambda points: {**PLAN_KEYS, **_point_keys(points), HAND_NOW: "proprio"},
+        lambda rows: (*_plan_rows(rows), *_coordinates_and_opening(rows)),
+        lambda features: PlanAndPointEncoder(3 * POINTS + 1, features),
         pooled=MAX_ROWS + 1,
         plan=True,
         scene=True,
