@@ -42,6 +42,21 @@ def test_page_names_every_row(tmp_path, tables):
         assert name in page
 
 
+def test_rows_of_several_commits_say_so(tmp_path):
+    """Cells are found again by their recipes, whatever the code has become since."""
+    old, new = (
+        replace(results(solved=0.5), versions={"commit": commit}) for commit in ("0ddba11", "feedbee")
+    )
+    mixed = ResultTable("mixed", "Mixed", "", {"a": old, "b": new, "c": old})
+    page = write_tables(tmp_path, "Ablations", "", [mixed]).read_text()
+    assert "Measured at commit 0ddba11: a, c; commit feedbee: b." in page
+    record = json.loads((tmp_path / "tables.json").read_text())
+    assert record["mixed"]["commits"] == {"a": "0ddba11", "b": "feedbee", "c": "0ddba11"}
+    assert pooled({0: old, 1: new}).versions["commit"] == "0ddba11, feedbee"
+    alone = ResultTable("alone", "Alone", "", {"a": old})
+    assert "Measured at commit 0ddba11." in write_tables(tmp_path, "Ablations", "", [alone]).read_text()
+
+
 def test_errors_are_told_under_their_table(tmp_path):
     whole = results(solved=0.5)
     first, *others = whole.episodes

@@ -89,8 +89,11 @@ def pooled(found: Mapping[int, Results]) -> Results:
     if not found:
         raise ValueError("no training to pool")
     first = next(iter(found.values()))
+    told = [results.versions for results in found.values()]
+    commits = dict.fromkeys(versions["commit"] for versions in told if "commit" in versions)
     return replace(
         first,
+        versions={**first.versions, "commit": ", ".join(commits)} if commits else first.versions,
         episodes=tuple(episode for results in found.values() for episode in results.episodes),
         trainings=tuple(seed for seed, results in found.items() for _ in results.episodes),
     )

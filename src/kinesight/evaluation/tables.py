@@ -67,6 +67,11 @@ class ResultTable:
         return tuple(f"{name}: {text}" for name, text in told.items() if text)
 
     @property
+    def commits(self) -> dict[str, str]:
+        """Of every measured row: cells are known by their recipes, and code may have changed between two."""
+        return {name: found.versions.get("commit", "unknown") for name, found in self.measured.items()}
+
+    @property
     def by_training(self) -> dict[str, str]:
         """Of every measured row its rate after each training; empty where there is that of seed 0 alone."""
         if self.seeds == (0,) or not self.measured:
@@ -106,6 +111,7 @@ def record_of(table: ResultTable) -> dict[str, Any]:
     }
     if rows:
         record |= to_json(tabulate(rows))
+        record["commits"] = table.commits
     if table.minutes:
         record["minutes"] = to_jsonable(table.minutes)
     if table.errors:
@@ -152,7 +158,19 @@ def _shown(table: ResultTable) -> dict[str, Any]:
         "errors": table.errors,
         "seeds": table.seeds,
         "by_training": table.by_training,
+        "measured_at": _measured_at(table.commits),
     }
+
+
+def _measured_at(commits: Mapping[str, str]) -> str:
+    """One commit, or which rows are of which; empty where nothing was measured."""
+    rows: dict[str, list[str]] = {}
+    for name, commit in commits.items():
+        rows.setdefault(commit, []).append(name)
+    if len(rows) == 1:
+        return f"Measured at commit {next(iter(rows))}."
+    told = "; ".join(f"commit {commit}: {', '.join(names)}" for commit, names in rows.items())
+    return f"Measured at {told}." if told else ""
 
 
 def success_chart(table: ResultTable) -> Markup:

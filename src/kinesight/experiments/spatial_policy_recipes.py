@@ -73,19 +73,21 @@ def told(base: Recipe, condition: str) -> tuple[Stage, ...]:
     return (replace(stage, model=replace(stage.model, condition=condition)),)
 
 
-def fine_tuned(base: Recipe) -> tuple[Stage, ...]:
+def fine_tuned(base: Recipe, on_recovery: bool = True) -> tuple[Stage, ...]:
     """Table 6: 10 k steps on the expert, 2 k more on an extended set. Here they share the base's steps.
 
     The extension is the expert's way on from disturbed states: pushed, let slip, stopped beside the target.
+    Without it the same two parts are trained on the expert alone.
     """
     stage = base.stage(IMAGINER)
     disturbed = replace(
         base.data, episodes=12, starts=("shifted",), recovery=("push", "slip", "stop"), first_seed=3000
     )
-    short = replace(stage.training, steps=stage.training.steps // 6, seed=1)
+    steps = stage.training.steps // 6
+    short = replace(stage.training, steps=steps, warmup=min(stage.training.warmup, steps // 10), seed=1)
     return (
-        replace(stage, name=EXPERT_IMAGINER, training=replace(stage.training, steps=5 * short.steps)),
-        replace(stage, training=short, needs=EXPERT_IMAGINER, extra_data=disturbed),
+        replace(stage, name=EXPERT_IMAGINER, training=replace(stage.training, steps=5 * steps)),
+        replace(stage, training=short, needs=EXPERT_IMAGINER, extra_data=disturbed if on_recovery else None),
     )
 
 
