@@ -1,6 +1,7 @@
 """Tasks in a row: closed forms, files, the terminal's table and the page."""
 
 from io import StringIO
+from itertools import product
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from evaluation_samples import chain
 from rich.console import Console
 
 from kinesight.evaluation.bootstrap import bootstrap_interval
-from kinesight.evaluation.chains import chain_table, chains_of
+from kinesight.evaluation.chain_comparison import chain_difference, chain_table
+from kinesight.evaluation.chains import chains_of
 from kinesight.evaluation.report import write_report
 from kinesight.evaluation.results import Results, read_results, summarize, write_results
 from kinesight.evaluation.statistics import wilson_interval
@@ -80,18 +82,38 @@ def test_the_summary_follows_from_the_episodes_and_by_family(tmp_path):
         read_results(tmp_path)
 
 
+def test_a_difference_pairs_chains_and_its_p_is_that_of_every_swap():
+    other = [4, 5, 1, 1, 0, 2, 2, 0]
+    first = results_of([chain(seed, done) for seed, done in enumerate(other)])
+    mine = results_of([chain(seed, done) for seed, done in reversed([*enumerate(DONE)])])
+    difference = chain_difference(mine, first)
+    assert difference is not None
+    gains = np.array(DONE) - other
+    assert difference.mean == pytest.approx(gains.mean())
+    assert difference.mean_95.low <= difference.mean <= difference.mean_95.high
+    swaps = [abs((gains * signs).sum()) for signs in product((1, -1), repeat=len(gains))]
+    assert difference.p == pytest.approx(np.mean(np.array(swaps) >= abs(gains.sum())))
+    elsewhere = results_of([chain(seed, 1) for seed in range(20, 24)])
+    assert chain_difference(mine, elsewhere) is None
+    plain = results_of([EpisodeResult(Case("metaworld", "drawer-open", 0, "corner"), True, 50)])
+    assert chain_difference(plain, plain) is None
+
+
 def test_terminal_and_page_show_every_row(tmp_path):
     main = results_of([chain(seed, done, void=done == 3) for seed, done in enumerate(DONE)])
     deaf = results_of([chain(seed, 0) for seed in range(len(DONE))], "deaf")
     text = StringIO()
-    table = chain_table({"agent": main.chains, "deaf": deaf.chains})
+    table = chain_table({"agent": main, "deaf": deaf})
     Console(file=text, width=80).print(table)
     assert "2.62" in text.getvalue()
     assert "0.00 (0.00–0.00)" in text.getvalue()
     assert "1 ended because" in text.getvalue()
+    assert "deaf: −2.62 (" in text.getvalue()
     page = write_report(tmp_path, main, {"deaf": deaf}).read_text()
     assert "Tasks in a row" in page
     assert "2.62" in page
     assert 'title="6 of 8"' in page
+    assert "<th>minus agent</th>" in page
+    assert "<td>−2.62 (" in page
     plain = EpisodeResult(Case("metaworld", "drawer-open", 0, "corner"), True, 50)
     assert "Tasks in a row" not in write_report(tmp_path / "plain", results_of([plain])).read_text()

@@ -4,13 +4,10 @@ A chain ends at the first task that is not done, so the shares fall from place t
 is their sum. An episode belongs to a chain when its metrics hold "tasks" and "tasks_done".
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
-from rich.markup import escape
-from rich.table import Table
 
 from kinesight.evaluation.bootstrap import bootstrap_interval
 from kinesight.evaluation.errors import error_of
@@ -56,22 +53,3 @@ def chains_of(episodes: Sequence[EpisodeResult]) -> Chains | None:
         average_95=bootstrap_interval(done),
         void=sum(any(event.kind == VOID for event in chain.events) for chain in chains),
     )
-
-
-def chain_table(rows: Mapping[str, Chains | None]) -> Table:
-    """For a terminal: per cent at every place, and the average with its interval."""
-    found = {name: chains for name, chains in rows.items() if chains is not None}
-    places = max(len(chains.in_a_row) for chains in found.values())
-    table = Table(title="tasks in a row, % of the chains", title_justify="left", box=SIMPLE_HEAD)
-    for heading in ("agent", "chains", *map(str, range(1, places + 1)), "average"):
-        left = heading == "agent"
-        table.add_column(heading, justify="left" if left else "right", no_wrap=not left)
-    for name, chains in found.items():
-        shares = [f"{100 * share.rate:.0f}" for share in chains.in_a_row]
-        shares += ["–"] * (places - len(shares))
-        interval = chains.average_95
-        average = f"{chains.average:.2f} ({interval.low:.2f}–{interval.high:.2f})"
-        table.add_row(escape(name), str(chains.count), *shares, average)
-    if void := sum(chains.void for chains in found.values()):
-        table.caption = f"{void} ended because a task was solved as it began"
-    return table

@@ -9,6 +9,7 @@ from statistics import mean, median
 from markupsafe import Markup
 
 from kinesight.evaluation import charts
+from kinesight.evaluation.chain_comparison import ChainDifference, chain_difference, chain_differences
 from kinesight.evaluation.chains import Chains, chains_of
 from kinesight.evaluation.chat_facts import chat_facts
 from kinesight.evaluation.compare import Comparison, Row, layout, p_text, points, tabulate
@@ -301,13 +302,19 @@ class ChainRow:
     name: str
     group: bool
     chains: Chains
+    difference: ChainDifference | None = None
+    """To the first agent."""
 
 
 def compared_chains(rows: Mapping[str, Results]) -> tuple[ChainRow, ...]:
     """One line a row, the first as the one that the others are compared with; nothing without chains."""
-    found = {name: results.chains for name, results in rows.items()}
-    known = {name: chains for name, chains in found.items() if chains is not None}
-    return tuple(ChainRow(name, index == 0, chains) for index, (name, chains) in enumerate(known.items()))
+    found = {name: results for name, results in rows.items() if results.chains is not None}
+    differences = chain_differences(found) if found else {}
+    return tuple(
+        ChainRow(name, index == 0, results.chains, differences.get(name))
+        for index, (name, results) in enumerate(found.items())
+        if results.chains is not None
+    )
 
 
 def chain_rows(main: Results, rows: Mapping[str, Results]) -> tuple[ChainRow, ...]:
@@ -316,7 +323,8 @@ def chain_rows(main: Results, rows: Mapping[str, Results]) -> tuple[ChainRow, ..
     for name, results in {main.agent: main, **rows}.items():
         if results.chains is None:
             continue
-        shown.append(ChainRow(name, results is main, results.chains))
+        difference = None if results is main else chain_difference(results, main)
+        shown.append(ChainRow(name, results is main, results.chains, difference))
         if results is main and len(main.tasks) > 1:
             families = ((task, chains_of(main.of_task(task))) for task in main.tasks)
             shown += [ChainRow(task, False, chains) for task, chains in families if chains is not None]

@@ -137,8 +137,9 @@ def _score(delta: float, only_first: int, only_second: int, pairs: int) -> float
     return numerator / math.sqrt(variance)
 
 
-def permutation_p(first: Sequence[bool], second: Sequence[bool], clusters: Sequence[object]) -> float:
-    """Exact two-sided p of the difference when the two agents are swapped one whole cluster at a time."""
+def permutation_p(first: Sequence[int], second: Sequence[int], clusters: Sequence[object]) -> float:
+    """Exact two-sided p of the difference of two agents' successes, or of other whole numbers, when the two
+    are swapped one whole cluster at a time."""
     totals: dict[object, int] = {}
     for a, b, cluster in zip(first, second, clusters, strict=True):
         totals[cluster] = totals.get(cluster, 0) + int(a) - int(b)

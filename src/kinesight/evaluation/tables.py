@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from kinesight.evaluation import charts, page
-from kinesight.evaluation.chains import chain_table
+from kinesight.evaluation.chain_comparison import chain_differences, chain_table
 from kinesight.evaluation.compare import Row, points, rate_text, tabulate, to_table
 from kinesight.evaluation.compare_record import to_json
 from kinesight.evaluation.errors import account
@@ -122,6 +122,7 @@ def record_of(table: ResultTable) -> dict[str, Any]:
     chains = {name: summarize_chains(results.chains) for name, results in rows.items()}
     if any(chains.values()):
         record["chains"] = to_jsonable(chains)
+        record["chain_differences"] = to_jsonable(chain_differences(rows))
     return record
 
 
@@ -201,9 +202,8 @@ def to_tables(tables: Sequence[ResultTable]) -> list[Table]:
         for name in table.missing:
             drawn.add_row(escape(name), "not run")
         shown.append(drawn)
-        chains = {name: results.chains for name, results in table.measured.items()}
-        if any(chains.values()):
-            shown.append(chain_table(chains))
+        if any(results.chains for results in table.measured.values()):
+            shown.append(chain_table(table.measured))
     return shown
 
 

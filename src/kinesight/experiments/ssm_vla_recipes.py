@@ -62,23 +62,29 @@ def without_depth(base: Recipe, name: str, summary: str) -> Recipe:
     return replace(base, name=name, summary=summary, stages=stages, data_name=base.data_name or base.name)
 
 
-def with_labels(base: Recipe, name: str, summary: str, episodes: int, pretrained: bool) -> Recipe:
-    """Only so many demonstrations of each task have actions; all of them may be watched as video.
+ALL = 0
+"""Of a stage's episodes: every one of a task."""
 
-    With pre-training the policy spends half of its steps on frames and codes of the whole video, the rest on
-    everything, actions included, of the labelled ones; without it, all of them on the labelled ones, and
-    there is no LAM.
+
+def with_labels(base: Recipe, name: str, summary: str, episodes: int, watched: int | None) -> Recipe:
+    """Only so many demonstrations of each task have actions; so many, or `ALL`, are watched as video first.
+
+    Watching teaches features, latent actions and, in half of the policy's steps, its frames and codes; then
+    the policy makes all its steps on everything, actions included, of the labelled ones. With None nothing is
+    watched and there is no LAM.
     """
     policy = base.stage(POLICY)
     assert isinstance(policy.model, SsmVlaConfig), "the policy of an SSM-VLA recipe"
-    if not pretrained:
+    if watched is None:
         alone = with_policy(base, name, summary, frames=0)
         return replace(alone, stages=(replace(alone.stage(POLICY), episodes=episodes),))
     half = replace(policy.training, steps=policy.training.steps // 2)
     watching = replace(policy, name=PRETRAINING, model=replace(policy.model, actions=False), training=half)
-    acting = replace(policy, needs=PRETRAINING, episodes=episodes, training=half)
-    stages = (*(stage for stage in base.stages if stage.name != POLICY), watching, acting)
-    return replace(base, name=name, summary=summary, stages=stages, data_name=base.data_name or base.name)
+    teachers = tuple(stage for stage in base.stages if stage.name != POLICY)
+    seen = tuple(replace(stage, episodes=watched) for stage in (*teachers, watching))
+    acting = replace(policy, needs=PRETRAINING, episodes=episodes)
+    data_name = base.data_name or base.name
+    return replace(base, name=name, summary=summary, stages=(*seen, acting), data_name=data_name)
 
 
 _BRIEF = TrainingConfig(betas=(0.9, 0.99), precision="auto", save_every=200)
@@ -166,16 +172,12 @@ SMALL_ABC = replace(
     evaluation=replace(SMALL.evaluation, split="D"),
 )
 LABELLED = tuple(
-    with_labels(
-        SMALL,
-        f"ssm-vla-small-{episodes}-labels" + ("-pretrained" if pretrained else ""),
-        f"{episodes} demonstrations of a task have actions; "
-        + ("latent plans and frames of all video first" if pretrained else "nothing else is known"),
-        episodes,
-        pretrained,
-    )
+    with_labels(SMALL, f"ssm-vla-small-{episodes}-labels{suffix}", f"{told} {episodes}", episodes, watched)
     for episodes in (5, 25)
-    for pretrained in (False, True)
+    for suffix, watched, told in (
+        ("", None, "demonstrations of a task that have actions:"),
+        ("-pretrained", ALL, "latent plans and frames of all video first; demonstrations with actions:"),
+    )
 )
 
 FULL = Recipe(
