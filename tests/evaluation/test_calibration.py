@@ -171,12 +171,16 @@ def test_a_fit_helps_on_seeds_that_it_has_not_seen() -> None:
     assert 0.3 < fit.threshold < 0.7
 
 
-def test_a_term_that_was_not_measured_counts_as_its_mean() -> None:
+def test_a_fit_scores_as_the_judge_does_by_the_terms_that_were_measured() -> None:
     episodes = judged([0.2, 0.8] * 10, [False, True] * 10, plan=[0.2, 0.8] * 10, arm=[0.4, 0.6] * 10)
     fit = fit_weights(episodes)
-    blind = replace(episodes[0], terms={"arm": 0.5})
-    (found,) = rescored([blind], fit)
-    assert found.score == pytest.approx(fit.weights["plan"] * fit.means["plan"] + fit.weights["arm"] * 0.5)
+    assert min(fit.weights.values()) > 0
+    (found,) = rescored([replace(episodes[0], terms={"arm": 0.5})], fit)
+    assert found.score == pytest.approx(0.5)
+    (found,) = rescored([episodes[1]], fit)
+    assert found.score == pytest.approx(fit.weights["plan"] * 0.8 + fit.weights["arm"] * 0.6)
+    alone = replace(fit, weights={"plan": 1.0, "arm": 0.0})
+    assert not rescored([replace(episodes[0], terms={"arm": 0.5})], alone), "the judge gives it no score"
 
 
 def test_the_best_threshold_splits_what_can_be_split() -> None:

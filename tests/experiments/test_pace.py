@@ -11,6 +11,7 @@ import pytest
 from kinesight.data.episodes import EpisodeStore
 from kinesight.experiments import catalogue, judged, training
 from kinesight.experiments.pace import affordable_steps, seconds_a_step
+from kinesight.experiments.quickstart import told_steps
 from kinesight.experiments.recipe import Recipe, Stage, override
 from kinesight.experiments.runs import create_run
 from kinesight.experiments.training import train_run
@@ -65,6 +66,14 @@ def test_the_fewest_steps_are_kept_and_the_others_pay() -> None:
     recipe = with_steps(10.0, imaginer=(1000, 100), policy=(500, 400))
     assert affordable_steps(recipe, {"imaginer": 1.0, "policy": 1.0}) == {"imaginer": 190, "policy": 410}
     assert affordable_steps(recipe, {"imaginer": 60.0, "policy": 60.0}) == {"imaginer": 100, "policy": 400}
+
+
+def test_no_limit_is_promised_that_the_fewest_steps_do_not_keep(tmp_path: Path) -> None:
+    run = create_run(tmp_path / "run", with_steps(10.0, imaginer=(1000, 100), policy=(500, 400)))
+    run.note_steps({"imaginer": 100, "policy": 410})
+    told = {stage.name: told_steps(run, stage) for stage in run.recipe.stages}
+    assert told["imaginer"].startswith("100 of 1000 steps, the fewest that are of use, which may take longer")
+    assert told["policy"].startswith("410 of 500 steps, to end in 10 min")
 
 
 def test_it_is_decided_once_and_written_down(

@@ -40,7 +40,9 @@ def calibrate(
     made = [measure.calibrate("weights as they were", episodes)]
     notes = (*notes, *measure.too_few(episodes))
     if fit is not None:
-        made.append(measure.calibrate("fitted weights", measure.rescored(episodes, fit)))
+        scored = measure.rescored(episodes, fit)
+        notes = (*notes, *measure.left_out(len(episodes), len(scored)))
+        made.append(measure.calibrate("fitted weights", scored))
     for calibration in made:
         CONSOLE.print(to_table(calibration))
     if fit is not None:

@@ -71,8 +71,6 @@ class Fit:
     """Shares of the terms, adding up to 1."""
     threshold: float
     """Score that separates success from failure best there (Youden's index)."""
-    means: Mapping[str, float]
-    """Stand in for a term that could not be measured."""
     episodes: int
     failures: int
 
@@ -108,7 +106,7 @@ def left_out(episodes: int, judged: int) -> tuple[str, ...]:
     if judged == episodes:
         return ()
     return (
-        f"{episodes - judged} of {episodes} episodes are left out: nothing of their video could be measured",
+        f"{episodes - judged} of {episodes} episodes are left out: no term that counts could be measured",
     )
 
 
@@ -188,7 +186,11 @@ def area_within(episodes: Sequence[Judged]) -> Area | None:
 
 
 def fit_weights(episodes: Sequence[Judged]) -> Fit:
-    """Weights and threshold from these episodes; they need every term once, a success and a failure."""
+    """Weights and threshold from these episodes; they need every term once, a success and a failure.
+
+    For the regression a term that could not be measured has the mean of those that could; the threshold is
+    one of scores as the judge will give them.
+    """
     names = tuple(dict.fromkeys(name for each in episodes for name in each.terms))
     outcomes = np.array([each.success for each in episodes], bool)
     if not names or outcomes.all() or not outcomes.any():
@@ -203,17 +205,16 @@ def fit_weights(episodes: Sequence[Judged]) -> Fit:
             f"no term rises with success in {len(episodes)} episodes; keep the weights that there are"
         )
     shares = dict(zip(names, (weights / weights.sum()).tolist(), strict=True))
-    scores = _matrix(episodes, means) @ np.array(list(shares.values()))
-    return Fit(shares, best_threshold(scores, outcomes), means, len(episodes), int((~outcomes).sum()))
+    scored = _weighted(episodes, shares)
+    threshold = best_threshold(
+        np.array([each.score for each in scored]), np.array([each.success for each in scored])
+    )
+    return Fit(shares, threshold, len(episodes), int((~outcomes).sum()))
 
 
 def rescored(episodes: Sequence[Judged], fit: Fit) -> tuple[Judged, ...]:
-    """The episodes with the score that the fitted weights give."""
-    scores = _matrix(episodes, fit.means) @ np.array([fit.weights[name] for name in fit.means])
-    return tuple(
-        Judged(each.case, each.success, float(score), each.terms)
-        for each, score in zip(episodes, scores, strict=True)
-    )
+    """The episodes with the score that a judge of these weights gives; those without one are left out."""
+    return _weighted(episodes, fit.weights)
 
 
 def logistic_weights(terms: Float[np.ndarray, "n d"], outcomes: Bool[np.ndarray, "n"]) -> np.ndarray:
@@ -279,6 +280,17 @@ def _judged(agent: str, episode: EpisodeResult) -> Judged | None:
 
 def _mean_term(episodes: Sequence[Judged], name: str) -> float:
     return float(np.mean([each.terms[name] for each in episodes if name in each.terms]))
+
+
+def _weighted(episodes: Sequence[Judged], weights: Mapping[str, float]) -> tuple[Judged, ...]:
+    """Scored as the video judge does: by the terms that could be measured, if any of them counts."""
+    scored = []
+    for each in episodes:
+        total = sum(weights[name] for name in each.terms)
+        if total:
+            score = sum(weights[name] * value for name, value in each.terms.items()) / total
+            scored.append(Judged(each.case, each.success, score, each.terms))
+    return tuple(scored)
 
 
 def _matrix(episodes: Sequence[Judged], means: Mapping[str, float]) -> Float[np.ndarray, "n d"]:

@@ -19,6 +19,7 @@ import torch
 
 from kinesight.experiments.recipe import Recipe, Stage
 from kinesight.interfaces.model import Windows
+from kinesight.training.config import TrainingConfig
 from kinesight.training.loop import Batches, Seed
 
 WARM, TIMED = 2, 5
@@ -31,15 +32,21 @@ Trainer = Callable[[Stage, Path, Callable[[Batches], Batches]], None]
 def affordable_steps(recipe: Recipe, seconds_a_step: Mapping[str, float]) -> dict[str, int]:
     """Steps of every timed stage, no more than the recipe's, that together take at most `training_minutes`.
 
-    Every one keeps its fewest steps; what time is left is shared in proportion to the rest of the steps.
+    Every one keeps its fewest steps, even where those take longer; what time is left is shared in proportion
+    to the rest of the steps.
     """
     training = {name: recipe.stage(name).training for name in seconds_a_step}
-    fewest = {name: min(each.fewest_steps or each.warmup, each.steps) for name, each in training.items()}
+    fewest = {name: fewest_steps(each) for name, each in training.items()}
     rest = {name: each.steps - fewest[name] for name, each in training.items()}
     spent, wanted = (sum(n * seconds_a_step[name] for name, n in some.items()) for some in (fewest, rest))
     left = max(0.0, 60 * recipe.training_minutes - spent)
     share = min(1.0, left / wanted) if wanted else 0.0
     return {name: fewest[name] + math.floor(share * rest[name]) for name in training}
+
+
+def fewest_steps(training: TrainingConfig) -> int:
+    """With fewer a stage is of no use."""
+    return min(training.fewest_steps or training.warmup, training.steps)
 
 
 def seconds_a_step(stage: Stage, trainer: Trainer) -> float:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from kinesight.evaluation.results import Results
 from kinesight.experiments.evaluation import Announce, recipe_cases, report_rows, run_rows
+from kinesight.experiments.pace import fewest_steps
 from kinesight.experiments.recipe import Recipe, Stage
 from kinesight.experiments.rows import ROWS, rows_of
 from kinesight.experiments.runs import Run, create_run
@@ -24,7 +25,7 @@ def quickstart(
         store = run_data(run, command=command)
     fit_steps(run, store)
     for stage in recipe.stages:
-        announce(f"training the {stage.name}: {_steps(run, stage)}")
+        announce(f"training the {stage.name}: {told_steps(run, stage)}")
         train_run(run, store, [stage.name])
     cases, limit = recipe_cases(recipe), recipe.evaluation.limit
     found: dict[str, Results] = {}
@@ -36,11 +37,13 @@ def quickstart(
     return found
 
 
-def _steps(run: Run, stage: Stage) -> str:
+def told_steps(run: Run, stage: Stage) -> str:
+    """How many steps the stage makes, and why where that is fewer than the recipe's."""
     asked, made = stage.training.steps, run.stage(stage.name).training.steps
     if made == asked:
         return f"{made} steps"
     minutes = run.recipe.training_minutes
-    return (
-        f"{made} of {asked} steps, to end in {minutes:g} min on this machine (training_minutes=0 makes all)"
-    )
+    aim = f"to end in {minutes:g} min on this machine"
+    if made <= fewest_steps(stage.training):
+        aim = f"the fewest that are of use, which may take longer than the {minutes:g} min wanted"
+    return f"{made} of {asked} steps, {aim} (training_minutes=0 makes all)"
