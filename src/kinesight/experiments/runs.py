@@ -5,7 +5,7 @@ runs/NAME/recipe.json, run.json, STAGE/{checkpoints/, metrics.jsonl, tensorboard
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from kinesight.training.checkpoints import last_checkpoint, read_description
 from kinesight.types.errors import DataError
 from kinesight.types.facts import DataFacts
 from kinesight.types.files import write_atomic
+from kinesight.types.locks import waited_for
 from kinesight.types.sampling import sampled_as
 from kinesight.types.serial import differences, from_json, from_jsonable, parse_json, to_json, to_jsonable
 
@@ -105,14 +106,13 @@ class Run:
         return Path(data)
 
     def note_data(self, data: Path) -> None:
-        self._note(replace(self.record(), data=str(data)))
+        self._note(lambda record: replace(record, data=str(data)))
 
     def note_extra_data(self, stage: str, data: Path) -> None:
-        record = self.record()
-        self._note(replace(record, extra_data={**record.extra_data, stage: str(data)}))
+        self._note(lambda record: replace(record, extra_data={**record.extra_data, stage: str(data)}))
 
     def note_steps(self, steps: Mapping[str, int]) -> None:
-        self._note(replace(self.record(), steps=dict(steps)))
+        self._note(lambda record: replace(record, steps=dict(steps)))
 
     def take(self, stage: str, source: Path) -> None:
         """Let a stage of another run stand in for this run's; `source` is that run's folder or the stage's.
@@ -135,10 +135,12 @@ class Run:
                 f"{self.path}/run.json: {stage} was taken as {record.taken[stage]}, not as {taken}; name "
                 "another folder for the run with --out"
             )
-        self._note(replace(record, taken={**record.taken, stage: taken}))
+        self._note(lambda record: replace(record, taken={**record.taken, stage: taken}))
 
-    def _note(self, record: RunRecord) -> None:
-        write_atomic(self.path / "run.json", to_json(record))
+    def _note(self, change: Callable[[RunRecord], RunRecord]) -> None:
+        """Change the record; processes that train stages of one run do so one after the other."""
+        with waited_for(self.path / ".run.lock", f"{self.path}/run.json"):
+            write_atomic(self.path / "run.json", to_json(change(self.record())))
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -147,10 +149,13 @@ class Run:
         try:
             yield
         finally:
-            record = self.record()
-            spent = record.seconds.get(name, 0.0) + time.monotonic() - began
-            seconds = {**record.seconds, name: round(spent, 2)}
-            self._note(replace(record, seconds=seconds))
+            spent = time.monotonic() - began
+            self._note(lambda record: _longer(record, name, spent))
+
+
+def _longer(record: RunRecord, phase: str, seconds: float) -> RunRecord:
+    spent = record.seconds.get(phase, 0.0) + seconds
+    return replace(record, seconds={**record.seconds, phase: round(spent, 2)})
 
 
 def create_run(path: Path, recipe: Recipe) -> Run:
