@@ -60,7 +60,7 @@ def add_judge(run: Run, out: Path, overrides: Sequence[str] = ()) -> Run:
     made = create_run(out, recipe)
     for name, folder in folders.items():
         made.take(name, folder)
-    store = open_data(run.data())
+    store = open_data(run.data(), spatial_policy.reads_plans(recipe))
     missing = [stage.name for stage in recipe.stages if stage not in run.recipe.stages]
     made.note_data(store.path)
     if missing:

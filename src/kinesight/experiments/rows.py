@@ -18,14 +18,12 @@ from kinesight.data.episodes import EpisodeStore
 from kinesight.envs import catalogue as envs
 from kinesight.experiments.avdc import make_avdc
 from kinesight.experiments.instructions import another_instruction
-from kinesight.experiments.recipe import IMAGINER, Recipe
+from kinesight.experiments.recipe import Recipe
 from kinesight.experiments.runs import Run
-from kinesight.experiments.spatial_policy import Goals
+from kinesight.experiments.spatial_policy import Goals, reads_plans
 from kinesight.experiments.systems import system_of
 from kinesight.experiments.training import own_folder
 from kinesight.interfaces.agent import Agent
-from kinesight.models.video_conditions import CONDITIONINGS
-from kinesight.models.video_diffusion import VideoDiffusionConfig
 from kinesight.types.case import Case
 from kinesight.types.errors import UsageError, lookup
 
@@ -77,14 +75,9 @@ def rows_of(recipe: Recipe, env: str = "", tasks: Iterable[str] = ()) -> tuple[s
     """
     own = system_of(recipe).rows
     entry = lookup("environment", env or recipe.measured_in, envs.ENVIRONMENTS)
-    planless = any(
-        isinstance(stage.model, VideoDiffusionConfig) and not CONDITIONINGS[stage.model.condition].plan
-        for stage in recipe.stages
-        if stage.name == IMAGINER
-    )
     lacking = {
-        "avdc": not planless,
-        "avdc-replan": not planless,
+        "avdc": reads_plans(recipe),
+        "avdc-replan": reads_plans(recipe),
         "guessing expert": entry.guessing is None,
         "other instruction": entry.misled is None and len(demonstrated(recipe)) < 2,
         "swapped goals": not {*(tasks or recipe.evaluation.tasks)} <= {*entry.counterparts},

@@ -17,6 +17,7 @@ from kinesight.experiments.runs import Run, load_stage
 from kinesight.interfaces.agent import Agent
 from kinesight.interfaces.stages import Critic, Imaginer
 from kinesight.models.goal_policy import GoalPolicy, GoalPolicyConfig
+from kinesight.models.video_conditions import CONDITIONINGS
 from kinesight.models.video_diffusion import VideoDiffusion, VideoDiffusionConfig
 from kinesight.training.config import TrainingConfig
 from kinesight.types.errors import UsageError
@@ -45,6 +46,14 @@ def _in_the_open(run: Run, goals: Goals, expert_data: Path | None) -> Agent:
     imaginer = _imaginer(run, goals, expert_data)
     planners = make_planners(settings) if _plan_is_read(imaginer, critic) else None
     return SpatialPolicyAgent(settings, planners, imaginer, policy, critic, make_points(settings))
+
+
+def reads_plans(recipe: Recipe) -> bool:
+    """Whether a video model of the recipe is told the planner's rows."""
+    models = [stage.model for stage in recipe.stages]
+    return any(
+        CONDITIONINGS[model.condition].plan for model in models if isinstance(model, VideoDiffusionConfig)
+    )
 
 
 def _plan_is_read(imaginer: Imaginer, critic: Critic | None) -> bool:

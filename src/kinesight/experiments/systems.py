@@ -25,8 +25,8 @@ class System:
     """(run, where goals come from, expert episodes of the same cases) -> the agent or a control of it."""
     rows: Mapping[str, Callable[[Recipe], tuple[str, ...]]]
     """Row of a results table that is made of this system's stages -> the trained stages that it uses."""
-    plans: bool
-    """Whether its data need hindsight plans."""
+    plans: Callable[[Recipe], bool]
+    """Whether a recipe's data need hindsight plans."""
 
 
 def _stages(*names: str) -> Callable[[Recipe], tuple[str, ...]]:
@@ -51,7 +51,7 @@ SYSTEMS: dict[type, System] = {
             "avdc oracle": _stages(),
             "avdc-replan oracle": _stages(),
         },
-        plans=True,
+        plans=spatial_policy.reads_plans,
     ),
     SsmVlaAgentConfig: System(
         "SSM-VLA",
@@ -61,7 +61,7 @@ SYSTEMS: dict[type, System] = {
             "no instruction": ssm_vla.used_stages,
             "other instruction": ssm_vla.used_stages,
         },
-        plans=False,
+        plans=lambda recipe: False,
     ),
 }
 

@@ -76,7 +76,7 @@ def run_data(run: Run, given: Path | None = None, command: str = "") -> EpisodeS
         raise DataError(
             f"{run.path} was trained on {recorded}, not on {path}; name another folder for the run with --out"
         )
-    plans = system_of(run.recipe).plans
+    plans = system_of(run.recipe).plans(run.recipe)
     if path.name == own.name:
         return prepare_data(run.recipe.data, path, command, plans)
     return open_data(path, plans)
@@ -165,7 +165,7 @@ def stage_data(run: Run, stage: Stage) -> tuple[EpisodeStore, ...]:
     path = Path(run.record().extra_data.get(stage.name, own_folder(name, stage.extra_data)))
     with run.phase("collect"):
         store = _with_intervals(
-            run.recipe, prepare_data(stage.extra_data, path, plans=system_of(run.recipe).plans)
+            run.recipe, prepare_data(stage.extra_data, path, plans=system_of(run.recipe).plans(run.recipe))
         )
     run.note_extra_data(stage.name, path)
     return (store,)
