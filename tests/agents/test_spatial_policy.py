@@ -8,7 +8,7 @@ import torch
 
 from kinesight.agents.goal_free import GoalFree
 from kinesight.agents.replanning import NR, Replanning
-from kinesight.agents.spatial_policy import SpatialPolicyAgent, SpatialPolicyConfig
+from kinesight.agents.spatial_policy import SpatialPolicyAgent, SpatialPolicyConfig, case_generator
 from kinesight.critics.frame_matching import FrameMatchingConfig
 from kinesight.critics.stuck import StuckConfig
 from kinesight.interfaces.agent import Agent
@@ -394,3 +394,14 @@ def test_goal_free_looks_when_it_needs_a_chunk_and_gives_no_goal() -> None:
         played.append(np.stack(actions))
     assert policy.goals == [None] * 6
     assert np.array_equal(*played)
+
+
+def test_noise_follows_from_the_case_and_the_noise_seed() -> None:
+    case, other = (Case("metaworld", "door-open", seed, "corner") for seed in (3, 4))
+
+    def draws(case: Case, seed: int = 0) -> list[float]:
+        return torch.rand(3, generator=case_generator(case, seed)).tolist()
+
+    assert draws(case) == draws(case, 0)
+    found = [draws(case, seed) for seed in range(6)] + [draws(other, seed) for seed in range(6)]
+    assert len({tuple(each) for each in found}) == 12, "every case and every seed has draws of its own"

@@ -288,7 +288,9 @@ def judgement(step: int, kind: str, verdict: Verdict, video: ImaginedVideo | Non
 
 def case_generator(case: Case, seed: int = 0) -> torch.Generator:
     """The episode's only randomness, from nothing but the case; other seeds give other draws."""
-    return torch.Generator().manual_seed(zlib.crc32(to_json(case).encode()) + (seed << 32))
+    # Torch's generator on a CPU knows the lower 32 bits of a seed only, so the two are hashed together.
+    text = f"{to_json(case)} {seed}" if seed else to_json(case)
+    return torch.Generator().manual_seed(zlib.crc32(text.encode()))
 
 
 class Clock:
