@@ -49,7 +49,7 @@ def test_rows_of_several_commits_say_so(tmp_path):
     )
     mixed = ResultTable("mixed", "Mixed", "", {"a": old, "b": new, "c": old})
     page = write_tables(tmp_path, "Ablations", "", [mixed]).read_text()
-    assert "Measured at commit 0ddba11: a, c; commit feedbee: b." in page
+    assert "Measured at commit 0ddba11: a · c; commit feedbee: b." in page
     record = json.loads((tmp_path / "tables.json").read_text())
     assert record["mixed"]["commits"] == {"a": "0ddba11", "b": "feedbee", "c": "0ddba11"}
     assert pooled({0: old, 1: new}).versions["commit"] == "0ddba11, feedbee"

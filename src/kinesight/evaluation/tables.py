@@ -170,7 +170,7 @@ def _measured_at(commits: Mapping[str, str]) -> str:
         rows.setdefault(commit, []).append(name)
     if len(rows) == 1:
         return f"Measured at commit {next(iter(rows))}."
-    told = "; ".join(f"commit {commit}: {', '.join(names)}" for commit, names in rows.items())
+    told = "; ".join(f"commit {commit}: {' · '.join(names)}" for commit, names in rows.items())
     return f"Measured at {told}." if told else ""
 
 
