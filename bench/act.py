@@ -33,9 +33,11 @@ def acting(recipe: str, repeats: int) -> dict[str, float]:
     generator = torch.Generator().manual_seed(0)
     act_s = median_s(lambda: model.eval().act(observation, goal, generator), repeats)
     count, horizon = model.config.batch_size, model.config.horizon
+    one = model.batch_from(observation, goal)
     batch = PolicyBatch(
-        images=torch.randint(0, 256, (count, 2, edge, edge, 3), dtype=torch.uint8),
-        proprio=torch.rand(count, 8),
+        images=one.images.repeat(count, 1, 1, 1, 1),
+        proprio=one.proprio.repeat(count, 1),
+        hands=None if one.hands is None else one.hands.repeat(count, 1),
         actions=2 * torch.rand(count, horizon, 4) - 1,
         valid=torch.ones(count, horizon, dtype=torch.bool),
     )
