@@ -115,7 +115,7 @@ def test_the_pace_is_measured_and_leaves_nothing_behind(store: EpisodeStore, tmp
     run = create_run(tmp_path / "run", recipe)
     training.fit_steps(run, store)
     assert run.record().steps == {"imaginer": 4, "policy": 4}
-    assert sorted(file.name for file in run.path.iterdir()) == ["recipe.json", "run.json"]
+    assert sorted(file.name for file in run.path.glob("[!.]*")) == ["recipe.json", "run.json"]
 
 
 def test_stages_of_another_run_take_none_of_the_time(
