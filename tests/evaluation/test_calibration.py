@@ -179,6 +179,8 @@ def test_a_fit_scores_as_the_judge_does_by_the_terms_that_were_measured() -> Non
     assert found.score == pytest.approx(0.5)
     (found,) = rescored([episodes[1]], fit)
     assert found.score == pytest.approx(fit.weights["plan"] * 0.8 + fit.weights["arm"] * 0.6)
+    (found,) = rescored([replace(episodes[0], terms={"arm": 0.5, "unfitted": 0.9})], fit)
+    assert found.score == pytest.approx(0.5)
     alone = replace(fit, weights={"plan": 1.0, "arm": 0.0})
     assert not rescored([replace(episodes[0], terms={"arm": 0.5})], alone), "the judge gives it no score"
 

@@ -286,9 +286,10 @@ def _weighted(episodes: Sequence[Judged], weights: Mapping[str, float]) -> tuple
     """Scored as the video judge does: by the terms that could be measured, if any of them counts."""
     scored = []
     for each in episodes:
-        total = sum(weights[name] for name in each.terms)
+        known = {name: value for name, value in each.terms.items() if name in weights}
+        total = sum(weights[name] for name in known)
         if total:
-            score = sum(weights[name] * value for name, value in each.terms.items()) / total
+            score = sum(weights[name] * value for name, value in known.items()) / total
             scored.append(Judged(each.case, each.success, score, each.terms))
     return tuple(scored)
 
