@@ -23,7 +23,8 @@ from kinesight.agents.misled import Misled
 from kinesight.collection.collect import CollectionConfig, collect
 from kinesight.data.episodes import EpisodeStore
 from kinesight.envs import catalogue
-from kinesight.evaluation.chains import chain_table, chains_of
+from kinesight.evaluation.chain_comparison import chain_table
+from kinesight.evaluation.chains import chains_of
 from kinesight.evaluation.provenance import hardware, versions
 from kinesight.evaluation.results import write_results
 from kinesight.evaluation.rollout import cases

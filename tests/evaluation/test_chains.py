@@ -9,7 +9,7 @@ from evaluation_samples import chain
 from rich.console import Console
 
 from kinesight.evaluation.bootstrap import bootstrap_interval
-from kinesight.evaluation.chain_comparison import chain_difference, chain_table
+from kinesight.evaluation.chain_comparison import chain_difference, chain_differences, chain_table
 from kinesight.evaluation.chains import chains_of
 from kinesight.evaluation.report import write_report
 from kinesight.evaluation.results import Results, read_results, summarize, write_results
@@ -103,7 +103,9 @@ def test_terminal_and_page_show_every_row(tmp_path):
     main = results_of([chain(seed, done, void=done == 3) for seed, done in enumerate(DONE)])
     deaf = results_of([chain(seed, 0) for seed in range(len(DONE))], "deaf")
     text = StringIO()
-    table = chain_table({"agent": main, "deaf": deaf})
+    rows = {"agent": main, "deaf": deaf}
+    chains = {name: results.chains for name, results in rows.items()}
+    table = chain_table(chains, chain_differences(rows))
     Console(file=text, width=80).print(table)
     assert "2.62" in text.getvalue()
     assert "0.00 (0.00–0.00)" in text.getvalue()

@@ -34,7 +34,7 @@ def show_results(found: "Mapping[str, Results]") -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from kinesight.evaluation.chain_comparison import chain_table
+    from kinesight.evaluation.chain_comparison import chain_differences, chain_table
     from kinesight.evaluation.compare import tabulate
     from kinesight.evaluation.statistics import groups_of
 
@@ -56,7 +56,8 @@ def show_results(found: "Mapping[str, Results]") -> None:
         )
     CONSOLE.print(table)
     if main.chains is not None:
-        CONSOLE.print(chain_table(found))
+        chains = {name: results.chains for name, results in found.items()}
+        CONSOLE.print(chain_table(chains, chain_differences(found)))
     if len(found) > 1:
         show_comparison(tabulate(found))
     tell_errors(found)

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from kinesight.evaluation.bootstrap import bootstrap_interval
-from kinesight.evaluation.chains import DONE
+from kinesight.evaluation.chains import DONE, Chains
 from kinesight.evaluation.compare import layout, p_text
 from kinesight.evaluation.results import Results, Trial
 from kinesight.evaluation.statistics import Interval, permutation_p
@@ -49,9 +49,11 @@ def chain_differences(rows: Mapping[str, Results]) -> dict[str, ChainDifference]
     return {name: difference for name, difference in found.items() if difference is not None}
 
 
-def chain_table(rows: Mapping[str, Results]) -> Table:
-    """For a terminal: per cent at every place, the average with its interval, and what it is more."""
-    found = {name: results.chains for name, results in rows.items() if results.chains is not None}
+def chain_table(
+    rows: Mapping[str, Chains | None], differences: Mapping[str, ChainDifference] | None = None
+) -> Table:
+    """For a terminal: per cent at every place, average with its interval, differences to the first row."""
+    found = {name: chains for name, chains in rows.items() if chains is not None}
     places = max(len(chains.in_a_row) for chains in found.values())
     table = Table(title="tasks in a row, % of the chains", title_justify="left", box=SIMPLE_HEAD)
     for heading in ("agent", "chains", *map(str, range(1, places + 1)), "average"):
@@ -63,7 +65,7 @@ def chain_table(rows: Mapping[str, Results]) -> Table:
         interval = chains.average_95
         average = f"{chains.average:.2f} ({interval.low:.2f}–{interval.high:.2f})"
         table.add_row(escape(name), str(chains.count), *shares, average)
-    notes = [f"{name}: {difference}" for name, difference in chain_differences(rows).items()]
+    notes = [f"{name}: {difference}" for name, difference in (differences or {}).items()]
     if notes:
         notes.insert(0, f"difference to {next(iter(rows))}, chains paired")
     if void := sum(chains.void for chains in found.values()):

@@ -202,8 +202,9 @@ def to_tables(tables: Sequence[ResultTable]) -> list[Table]:
         for name in table.missing:
             drawn.add_row(escape(name), "not run")
         shown.append(drawn)
-        if any(results.chains for results in table.measured.values()):
-            shown.append(chain_table(table.measured))
+        chains = {name: results.chains for name, results in table.measured.items()}
+        if any(chains.values()):
+            shown.append(chain_table(chains, chain_differences(table.measured)))
     return shown
 
 
