@@ -8,6 +8,8 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kinesight.nn.attention import attend
+
 
 def to_unit(images: UInt8[Tensor, "b t y x 3"]) -> Float[Tensor, "b t 3 y x"]:
     """uint8 pictures -> [-1, 1], channels first."""
@@ -83,7 +85,7 @@ class TransformerBlock(nn.Module):
 
     def _attend(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
         q, k, v = rearrange(self.qkv(x), "b n (s g d) -> s b g n d", s=3, g=self.heads)
-        return self.out(rearrange(F.scaled_dot_product_attention(q, k, v), "b g n d -> b n (g d)"))
+        return self.out(rearrange(attend(q, k, v), "b g n d -> b n (g d)"))
 
 
 class GatedCrossAttention(nn.Module):
@@ -124,5 +126,4 @@ class GatedCrossAttention(nn.Module):
         mask = F.pad(valid, (1, 0), value=True)[:, None, None]
         q = rearrange(self.query(x), "b n (g d) -> b g n d", g=self.heads)
         k, v = rearrange(self.key_value(others), "b k (s g d) -> s b g k d", s=2, g=self.heads)
-        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return self.out(rearrange(attended, "b g n d -> b n (g d)"))
+        return self.out(rearrange(attend(q, k, v, mask), "b g n d -> b n (g d)"))

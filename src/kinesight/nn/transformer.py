@@ -4,7 +4,8 @@ import torch
 from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from kinesight.nn.attention import attend
 
 
 class Attention(nn.Module):
@@ -23,8 +24,7 @@ class Attention(nn.Module):
     ) -> Float[Tensor, "b n d"]:
         """`mask`: [n n] or [b 1 n n], True where a query may look."""
         q, k, v = rearrange(self.qkv(self.norm(x)), "b n (s g d) -> s b g n d", s=3, g=self.heads)
-        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
-        return x + self.out(rearrange(attended, "b g n d -> b n (g d)"))
+        return x + self.out(rearrange(attend(q, k, v, mask, causal), "b g n d -> b n (g d)"))
 
 
 class FeedForward(nn.Module):
