@@ -39,7 +39,10 @@ def observation(step: int, request: ViewRequest) -> Observation:
 class Model:
     """Remembers what it was asked; action (decision, place in the chunk)."""
 
-    def __init__(self, offsets: tuple[int, ...] = (-4, 0), horizon: int = 3, ahead: int = 2) -> None:
+    def __init__(
+        self, offsets: tuple[int, ...] = (-4, 0), horizon: int = 3, ahead: int = 2, deep: bool = False
+    ) -> None:
+        self.deep = deep
         self.offsets, self.horizon, self.ahead = offsets, horizon, ahead
         self.request = ViewRequest(("front", "side"))
         self.asked: list[tuple[list[int], list[bool]]] = []
@@ -57,7 +60,8 @@ class Model:
         now = history[-1].views["front"].rgb
         assert now is not None
         video = ImaginedVideo(now, (now + 3)[None], None, "go") if self.ahead else None
-        return Prediction(ActionChunk(chunk), video, latents=np.array([[0], [7]]))
+        depth_m = np.full((2, 2), 0.5, np.float32) if self.deep else None
+        return Prediction(ActionChunk(chunk), video, depth_m, latents=np.array([[0], [7]]))
 
 
 class Codes:
@@ -133,9 +137,31 @@ def test_what_was_foreseen_is_shown_beside_what_came() -> None:
         "difference": [0, 16, 13],
     }
     values = events[1][1].values
-    assert values["codes_right"] == 0
-    assert values["frame_error"] == pytest.approx(17 / 255)
-    assert values["copy_error"] == pytest.approx(20 / 255)
+    assert values == pytest.approx(
+        {
+            "present/2": 20 / 255,
+            "imagined/2": 17 / 255,
+            "true codes/2": 64 / 255,
+            "predicted codes/2": 80 / 255,
+            "present/4": 40 / 255,
+            "true codes/4": 80 / 255,
+            "predicted codes/4": 93 / 255,
+            "codes right": 0,
+        }
+    )
+
+
+def test_foretold_depth_is_held_against_the_depth_that_came() -> None:
+    agent = SsmVlaAgent(SsmVlaAgentConfig(execute=2, compare_every=6), Model(deep=True), Codes())
+    decisions, requests = run(agent, 8)
+    assert [step for step, request in enumerate(requests) if request.depth] == [0, 2, 6]
+    (event,) = (event for decision in decisions for event in decision.events)
+    assert event.values["depth_m/2"] == pytest.approx(0.5)
+    assert event.comparison is not None
+    shades = {
+        name: row[:, 0, 0, 0].tolist() for name, row in event.comparison.rows.items() if "depth" in name
+    }
+    assert shades == {"real depth": [0, 40], "imagined depth": [0, 255]}
 
 
 def test_an_imagined_frame_stands_under_the_frame_that_it_foretold() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import point_mass
 import pytest
 
-from kinesight.collection.aligned_depth import AlignedDepth
+from kinesight.collection.aligned_depth import AlignedDepth, estimate_of
 from kinesight.data.episodes import Episode
 from kinesight.types.camera import Camera
 from kinesight.types.errors import DataError, UnknownName
@@ -28,7 +28,7 @@ def episode() -> tuple[Episode, np.ndarray]:
 
 def test_every_frame_is_aligned_by_its_own_points() -> None:
     recorded, depth = episode()
-    found = AlignedDepth()(recorded)["depth_mm.front"]
+    found = AlignedDepth(("front",))(recorded)["depth_mm.front"]
     assert found.dtype == np.uint16
     np.testing.assert_allclose(found / 1000, depth, atol=2e-3)
 
@@ -38,16 +38,29 @@ def test_a_frame_that_cannot_be_aligned_is_invalid_and_an_episode_of_such_is_ref
     sparse = recorded.arrays["sparse_depth_mm.front"].copy()
     sparse[1] = 0
     blind = replace(recorded, arrays={**recorded.arrays, "sparse_depth_mm.front": sparse})
-    found = AlignedDepth()(blind)["depth_mm.front"]
+    found = AlignedDepth(("front",))(blind)["depth_mm.front"]
     assert not found[1].any()
     np.testing.assert_allclose(found[[0, 2]] / 1000, depth[[0, 2]], atol=2e-3)
     nothing = replace(recorded, arrays={**recorded.arrays, "sparse_depth_mm.front": np.zeros_like(sparse)})
     with pytest.raises(DataError, match=r"no frame could be aligned; the first: .* there are 0"):
-        AlignedDepth()(nothing)
+        AlignedDepth(("front",))(nothing)
 
 
 def test_a_missing_key_is_named() -> None:
     recorded, _ = episode()
     without = replace(recorded, arrays={"depth_estimate.front": recorded.arrays["depth_estimate.front"]})
     with pytest.raises(UnknownName, match=r"sparse_depth_mm.front"):
-        AlignedDepth()(without)
+        AlignedDepth(("front",))(without)
+
+
+def test_an_estimate_of_depth_itself_is_told_by_its_key() -> None:
+    recorded, depth = episode()
+    arrays = {
+        "relative_depth.front": (0.4 * depth - 0.1).astype(np.float32),
+        "sparse_depth_mm.front": recorded.arrays["sparse_depth_mm.front"],
+    }
+    found = AlignedDepth(("front",))(replace(recorded, arrays=arrays))["depth_mm.front"]
+    np.testing.assert_allclose(found / 1000, depth, atol=2e-3)
+    assert estimate_of(arrays, "front") == "relative_depth"
+    assert estimate_of(arrays, "wrist") == ""
+    assert estimate_of({"relative_depth.front"}, "front") == "", "no points are known"

@@ -38,7 +38,7 @@ def test_keys_are_those_of_the_design(tmp_path: Path) -> None:
     }
     summary = document["summary"]
     known = ["episodes", "success_rate", "wilson_95", "per_task", "chains", "per_group", "errors"]
-    assert list(summary) == known
+    assert list(summary) == [*known, "foresight"]
     assert summary["chains"] is None
 
 

@@ -17,6 +17,7 @@ from kinesight.collection.collect import collect
 from kinesight.data.derived import derive
 from kinesight.data.episodes import Episode, EpisodeStore
 from kinesight.data.windows import open_windows
+from kinesight.evaluation.foresight import foresight_of
 from kinesight.experiments import catalogue, ssm_vla_ablations, ssm_vla_recipes, taught, training
 from kinesight.experiments.evaluation import with_agent
 from kinesight.experiments.recipe import Recipe, Stage
@@ -115,8 +116,10 @@ def test_the_agent_acts_and_shows_what_it_foresaw(run: Run) -> None:
     environment = point_mass.make_environment(point_mass.case(seed=1), 12)
     result = run_episode(environment, agent)
     assert result.counts["foresight"] >= 2
+    assert {"imagined/2", "depth_m/2", "true codes/4"} <= foresight_of([result]).keys()
     shown = next(event.comparison for event in result.events if event.comparison is not None)
-    assert list(shown.rows) == ["real", "imagined", "true codes", "predicted codes", "difference"]
+    drawn = ["real", "imagined", "real depth", "imagined depth"]
+    assert list(shown.rows) == [*drawn, "true codes", "predicted codes", "difference"]
     assert {row.shape[1:] for row in shown.rows.values()} == {(12, 16, 3)}
     again = run_episode(point_mass.make_environment(point_mass.case(seed=1), 12), make_agent(run))
     assert again.metrics == result.metrics
@@ -165,7 +168,7 @@ def test_data_without_depth_are_refused_with_what_to_do(run: Run, tmp_path: Path
     other = create_run(tmp_path / "run", RECIPE)
     other.take(FEATURES, run.path)
     expected = (
-        r"no depth is recorded, and lam learns to predict it. .* --set stages.lam.model.depth=false "
+        r"no depth is recorded of front, and lam learns to predict it. .* --set stages.lam.model.depth=false "
         r"stages.policy.model.depth=false"
     )
     with pytest.raises(DataError, match=expected):
@@ -325,7 +328,7 @@ def test_rows_with_few_labels_read_the_same_actions_for_as_many_steps(count: int
         assert recipe.stage(POLICY).episodes == count
     steps = [recipe.stage(POLICY).training.steps for recipe in (all_watched, alone, own_watched)]
     assert len(set(steps)) == 1
-    assert longer.stage(POLICY).training.steps == ssm_vla_ablations.SAME_TIME * steps[0]
+    assert longer.stage(POLICY).training.steps == ssm_vla_ablations.LONGER * steps[0]
     for name in (FEATURES, LAM, PRETRAINING):
         everything, labelled = all_watched.stage(name), own_watched.stage(name)
         assert (everything.episodes, labelled.episodes) == (0, count)

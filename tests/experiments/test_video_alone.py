@@ -105,7 +105,9 @@ def test_video_without_depth_is_learned_from_in_colour(acted: EpisodeStore, tmp_
     colour = filmed(acted, tmp_path / "colour", "rgb")
     assert set(colour.keys()) == {"rgb.phone"}
     run = create_run(tmp_path / "run", catalogue.recipe(TINY))
-    with pytest.raises(DataError, match=r"no depth is recorded.*--set stages\.lam\.model\.depth=false"):
+    with pytest.raises(
+        DataError, match=r"no depth is recorded of phone.*--set stages\.lam\.model\.depth=false"
+    ):
         train_run(run, colour, [FEATURES, LAM])
     assert not run.stage_folder(FEATURES).exists()
     out = tmp_path / "without"

@@ -89,3 +89,24 @@ def test_too_few_points_are_refused(points: int, message: str) -> None:
 def test_a_flat_estimate_is_refused() -> None:
     with pytest.raises(DataError, match=r"the estimate is 0.7 at all 40 known points"):
         aligned_depth(np.full((24, 32), 0.7, np.float32), sparse(scene(), 40))
+
+
+def test_estimates_that_have_nothing_to_do_with_the_points_are_refused() -> None:
+    generator = np.random.default_rng(5)
+    known = 1 / generator.uniform(0.5, 2.0, 200)
+    refused = 0
+    for _ in range(20):
+        with pytest.raises(DataError, match=r"fitted scale is -|hardly go together, a line explains \d+%"):
+            robust_line(generator.random(200), known)
+        refused += 1
+    assert refused == 20
+    half = known + known.std() * 0.9 * generator.standard_normal(200)
+    assert 0.5 < robust_line(half, known).explained < 0.8
+
+
+@pytest.mark.parametrize("unit", [1e-8, 1.0, 1e6])
+def test_the_unit_of_the_estimate_does_not_matter(unit: float) -> None:
+    depth = scene()
+    found, line = aligned_depth((unit * (1 / depth - 0.2)).astype(np.float32), sparse(depth, 40))
+    np.testing.assert_allclose(found, depth, rtol=2e-5)
+    assert line.explained == pytest.approx(1, abs=1e-6)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import point_mass
@@ -114,6 +115,25 @@ def test_frames_after_the_end_are_not_trained_on(facts, store) -> None:
         torch.testing.assert_close(value, found[name], msg=name)
     none = model.loss("latent", replace(batch, valid=batch.valid & False), generator())
     assert all(float(value.detach().abs().max()) == 0 for value in none.values())
+
+
+def test_frames_after_the_end_move_neither_codebook_nor_statistics(facts, store) -> None:
+    """They are read off the batch in training alone."""
+    batch = gather(build(facts, shift=0), store)
+    valid = torch.tensor([[True, True, False, False]] * 4)
+    garbage = batch.rgb.clone()
+    garbage[:, 2:] = torch.randint(0, 256, garbage[:, 2:].shape, generator=generator()).to(torch.uint8)
+    models = [build(facts, shift=0).train() for _ in range(2)]
+    for model, rgb in zip(models, (batch.rgb, garbage), strict=True):
+        for step in range(3):
+            model.loss("latent", replace(batch, rgb=rgb, valid=valid), generator(step))
+    one, other = (dict(model.named_buffers()) for model in models)
+    assert {"quantiser.codebook", "spread.mean"} <= one.keys()
+    for name, buffer in one.items():
+        torch.testing.assert_close(buffer, other[name], msg=name)
+    before = dict(build(facts, shift=0).named_buffers())
+    assert not torch.equal(before["spread.mean"][0], one["spread.mean"][0])
+    assert torch.equal(before["spread.mean"][1:], one["spread.mean"][1:]), "no frame of theirs was inside"
 
 
 def test_losses_are_sums_over_later_frames(facts, store) -> None:
@@ -234,6 +254,40 @@ def test_a_batch_from_observations_is_the_one_from_the_store(facts, store) -> No
         assert stored.depth_mm is not None
         difference = mine.depth_mm.int() - stored.depth_mm[b : b + 1].int()
         assert int(difference.abs().max()) <= 1
+
+
+def test_the_perceptual_term_is_wanted_in_training_and_nowhere_else(facts, store, tmp_path: Path) -> None:
+    from torchvision.models.vgg import cfgs, make_layers
+
+    file, vgg = tmp_path / "vgg16.pth", make_layers(cfgs["D"]).state_dict()
+    torch.save({f"features.{name}": value for name, value in vgg.items()}, file)
+    model = build(facts, size=32, vit=replace(VIT, patch=8), patch=8, perceptual=str(file))
+    assert list(model.load_pretrained()) == [str(file)]
+    assert not model.frozen()
+    term = model.loss("latent", gather(model, store, 1), generator())["perceptual"]
+    assert model.loss_weights["perceptual"] == 1
+    term.sum().backward()
+    drawing = model.head.out.weight.grad
+    assert drawing is not None
+    assert float(drawing.abs().sum()) > 0
+    file.unlink()
+    acting = build(facts, size=32, vit=replace(VIT, patch=8), patch=8, perceptual=str(file)).eval()
+    acting.codes_of(store[0].arrays["rgb.front"][:4])
+    with pytest.raises(DataError, match=r"vgg16\.pth: no such file; wanted are the weights of"):
+        acting.load_pretrained()
+
+
+@pytest.mark.extra
+def test_frozen_features_may_be_dinov2s(facts, store, tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "patch_size": 56}
+    transformers.Dinov2Model(transformers.Dinov2Config(**sizes, image_size=224)).save_pretrained(tmp_path)
+    model = build(facts, dinov2=str(tmp_path))
+    assert not model.wants_teacher
+    assert list(model.frozen()) == [str(tmp_path)]
+    total(model, model.loss("latent", gather(model, store), generator())).backward()
+    assert model.codes_of(store[0].arrays["rgb.front"][:4]).shape == (3, 2)
+    assert not [name for name in model.state_dict() if "dino" in name]
 
 
 def test_without_depth_nothing_of_it_is_asked_for(facts, store) -> None:

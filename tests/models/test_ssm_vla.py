@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from model_samples import JOINT, LATENT, build, gather, generator
+from model_samples import JOINT, LATENT, build, gather, generator, observe_again
 
 from kinesight.data.episodes import EpisodeStore
 from kinesight.models.latent_codes import PAST_THE_END
@@ -112,6 +112,34 @@ def test_the_latent_loss_is_the_sum_over_the_plans_codes(facts: DataFacts, store
     torch.nn.init.zeros_(model.code_head.bias)
     found = model.loss("policy", batch_of(model, store), generator())["latent"]
     torch.testing.assert_close(found, torch.full((4,), 4 * np.log(8), dtype=torch.float32))
+
+
+def test_codes_are_learned_and_predicted_in_the_same_order(facts: DataFacts, store: EpisodeStore) -> None:
+    """Key frame by key frame, of each its codes: other numbers of the two would hide a mix-up."""
+    model = joint(facts, frames=3)
+    sure = torch.eye(8)[:6] * 50
+
+    class Sure(torch.nn.Module):
+        def forward(self, queries: torch.Tensor) -> torch.Tensor:
+            return sure.expand(len(queries), -1, -1)
+
+    model.code_head = Sure()  # type: ignore[assignment]
+    batch = batch_of(model, store)
+    true = torch.arange(6).view(3, 2)
+    loss = model.loss("policy", replace(batch, codes=true.expand(4, -1, -1)), generator())["latent"]
+    assert float(loss.abs().max()) < 1e-6
+    observation = observe_again(store, model, torch.tensor([1, 5]), "front")
+    predicted = model.predict([observation] * 3, [True] * 3, generator())
+    assert predicted.latents is not None
+    assert predicted.latents.tolist() == true.tolist()
+
+
+def test_what_is_learned_lies_ahead_by_as_much_as_the_settings_say(facts: DataFacts) -> None:
+    takes = joint(facts, depth=True, ahead=3, horizon=5).spec.takes
+    offsets = {name: take.rule.offsets for name, take in takes.items() if isinstance(take.rule, Offsets)}
+    assert offsets["next_rgb"] == offsets["next_depth_mm"] == (3,)
+    assert offsets["action"] == (0, 1, 2, 3, 4)
+    assert offsets["codes"] == (0,)
 
 
 def test_a_next_frame_after_the_end_is_not_trained_on(model: SsmVla, store: EpisodeStore) -> None:

@@ -83,6 +83,18 @@ def test_a_stage_depends_on_what_comes_before_it_alone(
     assert bool((core.grad.abs().sum(-1) > 0).all())
 
 
+def test_the_causal_setting_makes_a_causal_transformer() -> None:
+    torch.manual_seed(0)
+    causal = StagedTransformer(COUNTS, features=8, blocks=3, heads=2, attention="causal")
+    core = torch.randn(1, 3, 8, generator=torch.Generator().manual_seed(1))
+    for stage, place, blind in (("frame", 0, range(1, 8)), ("latent", 1, range(4, 8)), ("action", 1, ())):
+        causal.zero_grad()
+        stages(causal, core)[stage][0, place].square().sum().backward()
+        assert causal.queries.grad is not None
+        unmoved = (causal.queries.grad.abs().sum(-1) == 0).nonzero().flatten().tolist()
+        assert unmoved == list(blind), stage
+
+
 def test_what_stands_for_nothing_changes_nothing(transformer: StagedTransformer) -> None:
     core = torch.randn(2, 3, 8, generator=torch.Generator().manual_seed(2))
     known = torch.tensor([[True, True, False]] * 2)

@@ -6,6 +6,7 @@ frame, what the true codes say, what the predicted codes say, and the difference
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from jaxtyping import Float
 
 from kinesight.agents.spatial_policy import Clock, case_generator
 from kinesight.interfaces.stages import Foresight, Predictor
-from kinesight.types.arrays import Image, Video
+from kinesight.types.arrays import Depth, Image, Video
 from kinesight.types.case import Case
 from kinesight.types.decision import Comparison, Decision, Event
 from kinesight.types.errors import UsageError
@@ -84,7 +85,7 @@ class SsmVlaAgent:
         if not used and self._step not in waiting:
             return ViewRequest()
         view = self.model.view(self._case.camera)
-        return replace(view, depth=self._due() and self.foresight is not None and self.foresight.depth)
+        return replace(view, depth=self._depth_wanted())
 
     def act(self, observation: Observation) -> Decision:
         clock, events = Clock(), []
@@ -117,6 +118,14 @@ class SsmVlaAgent:
         decides = self._step % self.config.execute == 0
         return bool(every and self._shown and free and decides and self._step >= self._compared + every)
 
+    def _depth_wanted(self) -> bool:
+        """To draw what codes mean, and to see whether foretold depth came true."""
+        if self._due() and self.foresight is not None and self.foresight.depth:
+            return True
+        open_ = self._foreseen
+        came = self._step == self._compared + self.model.ahead
+        return open_ is not None and came and open_.prediction.depth_m is not None
+
     def _waiting(self) -> tuple[int, ...]:
         """Steps that the open comparison wants to see."""
         if self._foreseen is None:
@@ -141,32 +150,70 @@ class SsmVlaAgent:
         values: dict[str, float] = {}
         reason = f"predicted at step {begun}"
         if prediction.video is not None:
-            imagined, real = prediction.video.frames[0], self._picture(begun + self.model.ahead)
-            before = self._shown.index(self.model.ahead) + 1
+            ahead = self.model.ahead
+            imagined, real = prediction.video.frames[0], self._picture(begun + ahead)
+            before = self._shown.index(ahead) + 1
             rows["imagined"] = np.stack([*[now] * before, imagined])
-            moving = moving_pixels(real[None], now)
-            if moving.any():
-                off, still = (moving_error(shown[None], real[None], moving) for shown in (imagined, now))
-                values |= {"frame_error": off, "copy_error": still}
-                reason += f", next frame off by {off:.3f} where things move, the present one by {still:.3f}"
+            off = _errors(now, real, {"present": now, "imagined": imagined}, ahead)
+            values |= off
+            if off:
+                drawn, still = off[f"imagined/{ahead}"], off[f"present/{ahead}"]
+                reason += f", next frame off by {drawn:.3f} where things move, the present one by {still:.3f}"
+            if prediction.depth_m is not None:
+                values |= self._compare_depth(begun, prediction.depth_m, rows, before)
         if prediction.latents is not None and self.foresight is not None:
             clip = np.stack([now, *(self._picture(begun + step) for step in self.foresight.steps)])
             true = self.foresight.codes_of(clip)
-            depth_m = foreseen.observation.views[self._case.camera].depth_m
+            depth_m = self._depth_m(begun)
             from_true = self.foresight.draw(now, depth_m, true)
             from_predicted = self.foresight.draw(now, depth_m, prediction.latents)
             rows["true codes"] = np.concatenate([now[None], from_true])
             rows["predicted codes"] = np.concatenate([now[None], from_predicted])
             rows["difference"] = np.concatenate([np.zeros_like(now[None]), _apart(from_true, from_predicted)])
-            values["codes_right"] = float((true == prediction.latents).mean())
+            for k, step in enumerate(self.foresight.steps):
+                drawn = {"present": now, "true codes": from_true[k], "predicted codes": from_predicted[k]}
+                values |= _errors(now, clip[k + 1], drawn, step)
+            values["codes right"] = float((true == prediction.latents).mean())
             reason += f", {(true == prediction.latents).sum()} of {true.size} codes right"
         steps = (begun, *(begun + step for step in self._shown))
         return Event(self._step, "foresight", reason, values=values, comparison=Comparison(steps, rows))
+
+    def _compare_depth(
+        self, begun: int, foretold_m: Depth, rows: dict[str, Video], before: int
+    ) -> dict[str, float]:
+        """Mean distance to the depth that came [m], and the pictures of both; nothing without a sensor."""
+        came_m = self._depth_m(begun + self.model.ahead)
+        if came_m is None or not (came_m > 0).any():
+            return {}
+        valid = came_m > 0
+        near, far = float(came_m[valid].min()), float(came_m[valid].max())
+        blank = [np.zeros((*came_m.shape, 3), np.uint8)] * before
+        for caption, depth_m in (("real depth", came_m), ("imagined depth", foretold_m)):
+            rows[caption] = np.stack([*blank, _shaded(depth_m, near, far)])
+        return {f"depth_m/{self.model.ahead}": float(np.abs(foretold_m - came_m)[valid].mean())}
+
+    def _depth_m(self, step: int) -> Depth | None:
+        return self._seen[step].views[self._case.camera].depth_m
 
     def _picture(self, step: int) -> Image:
         rgb = self._seen[step].views[self._case.camera].rgb
         assert rgb is not None, "asked for"
         return rgb
+
+
+def _errors(now: Image, real: Image, shown: Mapping[str, Image], ahead: int) -> dict[str, float]:
+    """How far each is from what came, where something moves; nothing where nothing does."""
+    moving = moving_pixels(real[None], now)
+    if not moving.any():
+        return {}
+    return {f"{name}/{ahead}": moving_error(image[None], real[None], moving) for name, image in shown.items()}
+
+
+def _shaded(depth_m: Depth, near: float, far: float) -> Image:
+    """Near is bright; invalid pixels are black."""
+    share = (far - depth_m) / max(far - near, 1e-6)
+    grey = np.where(depth_m > 0, 40 + 215 * share.clip(0, 1), 0).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=-1)
 
 
 def _apart(a: Video, b: Video) -> Video:

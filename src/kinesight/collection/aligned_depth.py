@@ -1,10 +1,12 @@
 """Depth for episodes that were recorded without a sensor, as a derived key (SSM-VLA, Eq. 9).
 
-`depth_estimate.CAM` holds what a single-picture network says of every frame, `sparse_depth_mm.CAM` the few
-points that are known, 0 elsewhere. What comes out is `depth_mm.CAM`, and is used like a sensor's.
+`depth_estimate.CAM` holds what a single-picture network says of every frame, up to a scale and a shift:
+inverse depth, as DepthAnything V2's. Where the network gives depth itself, the key is `relative_depth.CAM`.
+`sparse_depth_mm.CAM` holds the few points that are known, 0 elsewhere. What comes out is `depth_mm.CAM`, and
+is used like a sensor's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,28 +16,36 @@ from kinesight.data.observed import millimetres
 from kinesight.geometry.depth_alignment import aligned_depth
 from kinesight.types.errors import DataError, lookup
 
-ESTIMATE, SPARSE = "depth_estimate", "sparse_depth_mm"
+DEPTH, SPARSE = "depth_mm", "sparse_depth_mm"
+INVERSE = {"depth_estimate": True, "relative_depth": False}
+"""Keys of estimates, and whether they are inverse depth."""
+
+
+def estimate_of(keys: Collection[str], camera: str) -> str:
+    """Which kind of estimate can be aligned for the camera; "" where there is none or no points are known."""
+    kinds = [kind for kind in INVERSE if f"{kind}.{camera}" in keys]
+    return kinds[0] if kinds and f"{SPARSE}.{camera}" in keys else ""
 
 
 @dataclass(frozen=True, slots=True)
 class AlignedDepth:
-    """Episode -> `depth_mm.CAM`; a frame that cannot be aligned is invalid throughout."""
+    """Episode -> `depth_mm.CAM` of the cameras; a frame that cannot be aligned is invalid throughout."""
 
-    inverse: bool = True
-    """Whether the estimate is inverse depth, as DepthAnything V2's is."""
+    cameras: tuple[str, ...]
 
     def __call__(self, episode: Episode) -> Mapping[str, np.ndarray]:
-        return {f"depth_mm.{name}": self._of(episode, name) for name in episode.cameras}
+        return {f"{DEPTH}.{name}": self._of(episode, name) for name in self.cameras}
 
     def _of(self, episode: Episode, camera: str) -> np.ndarray:
+        kind = estimate_of(episode.arrays, camera) or next(iter(INVERSE))
         estimates, known = (
-            lookup("key of the data set", f"{kind}.{camera}", episode.arrays) for kind in (ESTIMATE, SPARSE)
+            lookup("key of the data set", f"{each}.{camera}", episode.arrays) for each in (kind, SPARSE)
         )
         found, refused = [], []
         for estimate, sparse_mm in zip(estimates, known, strict=True):
             try:
                 depth_m, _ = aligned_depth(
-                    estimate.astype(np.float32), sparse_mm.astype(np.float32) / 1000, self.inverse
+                    estimate.astype(np.float32), sparse_mm.astype(np.float32) / 1000, INVERSE[kind]
                 )
             except DataError as error:
                 refused.append(str(error))

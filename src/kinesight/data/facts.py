@@ -8,6 +8,9 @@ from kinesight.types.camera import Camera
 from kinesight.types.errors import DataError
 from kinesight.types.facts import DataFacts
 
+PROPRIO = 8
+ROUNDING = 1e-3
+
 
 def data_facts(store: EpisodeStore) -> DataFacts:
     """Read once over all episodes; their cameras of one task must agree.
@@ -24,6 +27,8 @@ def data_facts(store: EpisodeStore) -> DataFacts:
             f"{store.path}/dataset.json: names no action space for the actions of the episodes, a policy "
             "cannot be trained on it"
         )
+    if "action" in recorded:
+        _check_actions(store)
     calibration, moving = _calibration(store)
     low, high = _proprio_range(store) if "proprio" in recorded else ((), ())
     return DataFacts(
@@ -39,6 +44,18 @@ def data_facts(store: EpisodeStore) -> DataFacts:
         moving_cameras=moving,
         uncalibrated_size=None if calibration else _picture_size(store),
     )
+
+
+def _check_actions(store: EpisodeStore) -> None:
+    """Policies act in [-1, 1]: what lies beyond would be learned and then cut off."""
+    for index in range(len(store)):
+        rows = store.window(index, 0, store.meta(index).length, ["action"])["action"]
+        farthest = float(np.abs(rows).max(initial=0))
+        if not farthest <= 1 + ROUNDING:
+            raise DataError(
+                f"{store.path}: actions of episode {index} reach {farthest:.4g}, they must lie in [-1, 1]; "
+                "divide by the scales of the action space, which dataset.json names"
+            )
 
 
 def _calibration(store: EpisodeStore) -> tuple[dict[str, Camera], bool]:
@@ -81,9 +98,14 @@ def _one_size(store: EpisodeStore, sizes: set[tuple[int, ...]]) -> None:
 
 
 def _proprio_range(store: EpisodeStore) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    low, high = np.full(8, np.inf), np.full(8, -np.inf)
+    low, high = np.full(PROPRIO, np.inf), np.full(PROPRIO, -np.inf)
     for index in range(len(store)):
         rows = store.window(index, 0, store.meta(index).length + 1, ["proprio"])["proprio"]
+        if rows.shape[1:] != (PROPRIO,):
+            raise DataError(
+                f"{store.path}: proprio of episode {index} has {list(rows.shape[1:])} numbers a row, wanted "
+                f"are {PROPRIO}: position, quaternion and gripper opening"
+            )
         low, high = np.minimum(low, rows.min(0)), np.maximum(high, rows.max(0))
     return tuple(map(float, low)), tuple(map(float, high))
 

@@ -23,6 +23,7 @@ from kinesight.evaluation.charts import Curve
 from kinesight.evaluation.compare import tabulate
 from kinesight.evaluation.compare_record import row_records
 from kinesight.evaluation.errors import error_rows
+from kinesight.evaluation.foresight import foresight_table
 from kinesight.evaluation.matrix import matrix_of
 from kinesight.evaluation.results import Results, read_results, write_results
 from kinesight.types.errors import DataError, UsageError
@@ -113,6 +114,7 @@ def render(out: Path, main: Results, rows: Mapping[str, Results], inputs: Report
         comparison=comparison,
         tasks=page.task_rows(main),
         chains=page.chain_rows(main, rows),
+        foresight=foresight_table(main.episodes),
         matrix=matrix_of(comparison.comparison) if comparison and len(main.tasks) > 1 else None,
         gallery=page.gallery(out, main),
         curves=[(title, *_chart(title, lines)) for title, lines in inputs.curves.items() if lines],

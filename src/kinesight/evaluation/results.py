@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from kinesight.evaluation.chains import Chains, chains_of
 from kinesight.evaluation.errors import ended_by_error
+from kinesight.evaluation.foresight import foresight_of
 from kinesight.evaluation.statistics import Proportion, groups_of, proportion
 from kinesight.types.case import Case
 from kinesight.types.decision import Event
@@ -156,6 +157,15 @@ class GroupSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class MeanSummary:
+    """Over the episodes that have the value."""
+
+    episodes: int
+    mean: float
+    bootstrap_95: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     episodes: int
     success_rate: float
@@ -166,6 +176,8 @@ class Summary:
     """By difficulty, empty where the tasks are of one; None in files of before it was counted."""
     errors: int = 0
     """Episodes that ended by an error; they are among the failures."""
+    foresight: Mapping[str, MeanSummary] | None = None
+    """Value of `foresight` events -> its mean; None in files of before it was counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +213,16 @@ def summarize(results: Results) -> Summary:
         chains=summarize_chains(results.chains),
         per_group=per_group,
         errors=len(ended_by_error(results.episodes)),
+        foresight=_summarize_foresight(results),
     )
+
+
+def _summarize_foresight(results: Results) -> dict[str, MeanSummary]:
+    found = foresight_of(results.episodes)
+    return {
+        name: MeanSummary(each.episodes, each.value, (each.interval_95.low, each.interval_95.high))
+        for name, each in found.items()
+    }
 
 
 def _summarize_group(results: Results, tasks: Sequence[str]) -> GroupSummary:
@@ -333,6 +354,8 @@ def _check_summary(file: Path, stored: Summary, computed: Summary) -> None:
     """Name the first number that does not follow from the episodes."""
     if stored.per_group is None:
         computed = replace(computed, per_group=None)
+    if stored.foresight is None:
+        computed = replace(computed, foresight=None)
     found, expected = dict(_flatten("summary", asdict(stored))), dict(_flatten("summary", asdict(computed)))
     for name in sorted(found.keys() | expected.keys()):
         a, b = found.get(name), expected.get(name)

@@ -23,7 +23,8 @@ def make_agent(run: Run, goals: Goals = "imagined", expert_data: Path | None = N
         raise UsageError(f"{run.recipe.name}: SSM-VLA follows no goals, so there are no {goals!r} ones")
     trained = load_stage(run, POLICY)
     assert isinstance(trained.model, SsmVla), "the stage `policy` of an SSM-VLA recipe is an SsmVla"
-    return SsmVlaAgent(settings, trained.model, load_foresight(run, trained))
+    foresight = load_foresight(run, trained) if settings.compare_every else None
+    return SsmVlaAgent(settings, trained.model, foresight)
 
 
 def load_foresight(run: Run, policy: Trained) -> LatentActions | None:
@@ -44,6 +45,7 @@ def load_foresight(run: Run, policy: Trained) -> LatentActions | None:
 
 
 def used_stages(recipe: Recipe) -> tuple[str, ...]:
-    """Stages that the agent is made of."""
-    stage = recipe.stage(POLICY)
-    return (POLICY, stage.teacher) if stage.teacher else (POLICY,)
+    """Stages that the agent is made of; the latent actions only draw what codes mean, for comparisons."""
+    assert isinstance(recipe.agent, SsmVlaAgentConfig), "asked of recipes of SSM-VLA"
+    teacher = recipe.stage(POLICY).teacher
+    return (POLICY, teacher) if teacher and recipe.agent.compare_every else (POLICY,)

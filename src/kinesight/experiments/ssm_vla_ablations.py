@@ -33,9 +33,10 @@ SHORT = replace(
     evaluation=EvaluationConfig(tasks=("door-open", "button-press-topdown", "faucet-open", "drawer-open")),
     data_name=SMALL.name,
 )
-"""`SMALL` at about half of its work; with fewer steps the LAM's codes would say next to nothing."""
-SAME_TIME = 3
-"""So many times the policy's steps take about as long as watching does, with features, LAM and codes."""
+"""`SMALL` with two thirds of its steps; with fewer the LAM's codes would say next to nothing."""
+LONGER = 3
+"""So many times the policy's steps take about as long as watching and acting together do at the small budget,
+with features, LAM and codes."""
 BUDGETS: dict[str, Recipe] = {"tiny": TINY, "small": SHORT, "paper": FULL}
 LABELS: dict[str, tuple[int, ...]] = {"tiny": (1, 2), "small": (5, 25), "paper": (5, 25)}
 """Demonstrations of a task that have actions."""
@@ -77,20 +78,20 @@ def _parts(base: Recipe) -> tuple[Cell, ...]:
 
 
 def _pretraining(base: Recipe, count: int) -> Ablation:
-    """The second cell has about the time that the first one spends on features, LAM, codes and policy."""
+    """At the small budget the second cell has about the time of the first, features, LAM and codes included."""
     alone = _cell(base, with_labels, episodes=count, watched=None)
     steps = base.stage(POLICY).training.steps
     cells = (
         Cell(f"all watched, {count} labelled", _cell(base, with_labels, episodes=count, watched=ALL)),
-        Cell(f"{count} labelled, same time", _with_steps(alone, POLICY, SAME_TIME)),
+        Cell(f"{count} labelled, {LONGER} times the steps", _with_steps(alone, POLICY, LONGER)),
         Cell(f"{count} labelled", alone),
         Cell(f"the {count} labelled watched first", _cell(base, with_labels, episodes=count, watched=count)),
     )
     note = (
         f"All {base.data.episodes} episodes of a task may be watched, the first {count} have actions, the "
         "same ones in every row. Watching: features and LAM, then frames and latent plans in half of the "
-        f"policy's {steps} steps, all without actions. With actions every row makes {steps} steps, same time "
-        f"{SAME_TIME * steps}. The last row watches its labelled episodes and no others: what the first has "
+        f"policy's {steps} steps, all without actions. With actions every row makes {steps} steps, the second "
+        f"{LONGER * steps}: at the small budget the time of the first row. The last row watches its labelled episodes and no others: what the first has "
         "over it is due to the video without actions."
     )
     return Ablation(f"pretraining-{count}", f"Video without actions, {count} labelled", note, cells)

@@ -3,25 +3,58 @@
 from collections.abc import Sequence
 
 import torch
+from torch import nn
 
-from kinesight.collection.aligned_depth import ESTIMATE, SPARSE, AlignedDepth
+from kinesight.collection.aligned_depth import DEPTH, INVERSE, SPARSE, AlignedDepth, estimate_of
 from kinesight.data.derived import derive
 from kinesight.data.episodes import EpisodeStore
 from kinesight.experiments.recipe import ModelConfig, Stage
 from kinesight.experiments.runs import Run, load_stage
+from kinesight.interfaces.model import Stream, Student, TrainableModel
+from kinesight.language.words import split_words
 from kinesight.models.latent_actions import LatentActions, LatentActionsConfig
 from kinesight.models.latent_codes import LatentCodes
 from kinesight.models.ssm_vla import SsmVlaConfig
-from kinesight.types.errors import DataError
+from kinesight.types.errors import DataError, UsageError
+from kinesight.types.facts import DataFacts
+
+
+def check_data(run: Run, stage: Stage, model: nn.Module, store: EpisodeStore, facts: DataFacts) -> None:
+    """Refuse data that the stage, of which `model` is an untrained one, could not learn from."""
+    _check_lengths(stage, [store])
+    _check_words(stage, store)
+    assert isinstance(model, TrainableModel), "every configuration builds one"
+    for stream in model.streams.values():
+        _check_depth(run, stage, store, stream.cameras or facts.cameras)
+
+
+def adopt_teacher(stage: Stage, model: nn.Module, teacher: nn.Module | None) -> None:
+    """Let the stage's model take what it needs of its teacher; one that does not fit is refused."""
+    wanted = isinstance(model, Student) and model.wants_teacher
+    if wanted and teacher is None:
+        raise UsageError(f"stage {stage.name!r} learns from an earlier stage: name it as its teacher")
+    if not wanted and stage.teacher:
+        raise UsageError(
+            f"stage {stage.name!r}, as it is set, learns from no other, so {stage.teacher!r} would be "
+            f"trained for nothing: --set stages.{stage.name}.teacher= and leave that stage out of --stage"
+        )
+    if isinstance(model, Student) and teacher is not None:
+        model.adopt(teacher)
+
+
+def stream_cameras(stage: Stage, stream: Stream, stores: Sequence[EpisodeStore]) -> tuple[str, ...]:
+    """Cameras that the stage learns from: latent actions of RGB-D, from those that have depth."""
+    cameras = stream.cameras or stores[0].info.cameras
+    if not _watches_depth(stage.model):
+        return cameras
+    return tuple(camera for camera in cameras if all(camera in with_depth(store) for store in stores))
 
 
 def with_taught_keys(run: Run, stage: Stage, stores: Sequence[EpisodeStore]) -> tuple[EpisodeStore, ...]:
-    """The stores with the keys that are made by the stage's teacher; data that do not fit are refused."""
+    """The stores with the keys that are made by the stage's teacher."""
     model = stage.model
     _check_lengths(stage, stores)
     if _learns_depth(model):
-        for store in stores:
-            check_depth(run, stage, store)
         stores = [_with_depth(store) for store in stores]
     if isinstance(model, SsmVlaConfig) and model.frames:
         return tuple(with_latent_codes(run, stage.teacher, store) for store in stores)
@@ -36,6 +69,20 @@ def _check_lengths(stage: Stage, stores: Sequence[EpisodeStore]) -> None:
             raise DataError(
                 f"{stage.name}: {name} spans {steps} steps, the longest of the episodes has {longest}"
             )
+
+
+def _check_words(stage: Stage, store: EpisodeStore) -> None:
+    """Words that are not read would be cut off without a word."""
+    if not isinstance(stage.model, SsmVlaConfig):
+        return
+    told = {store.meta(index).instruction for index in range(len(store))}
+    longest = max(told, key=lambda sentence: len(split_words(sentence)))
+    count = len(split_words(longest))
+    if count > stage.model.words:
+        raise DataError(
+            f"{stage.name} reads {stage.model.words} words of an instruction, {longest!r} has "
+            f"{count}: --set stages.{stage.name}.model.words={count}"
+        )
 
 
 def _reach(model: ModelConfig) -> dict[str, int]:
@@ -55,34 +102,46 @@ def _reach(model: ModelConfig) -> dict[str, int]:
 def _learns_depth(model: ModelConfig) -> bool:
     if isinstance(model, SsmVlaConfig):
         return model.imagine and model.depth
+    return _watches_depth(model)
+
+
+def _watches_depth(model: ModelConfig) -> bool:
     return isinstance(model, LatentActionsConfig) and model.depth
 
 
-def check_depth(run: Run, stage: Stage, store: EpisodeStore) -> None:
-    """Refuse data in which a stage that learns depth finds neither a sensor's nor what it is aligned from."""
-    recorded = _kinds(store)
-    if not _learns_depth(stage.model) or "depth_mm" in recorded or recorded >= {ESTIMATE, SPARSE}:
+def _check_depth(run: Run, stage: Stage, store: EpisodeStore, cameras: Sequence[str]) -> None:
+    """Depth is learned from a sensor's or what it is aligned from: codes of one camera's, policies of all."""
+    if not _learns_depth(stage.model):
+        return
+    there = with_depth(store)
+    lacking = [camera for camera in cameras if camera not in there]
+    if not lacking or (_watches_depth(stage.model) and len(lacking) < len(cameras)):
         return
     learners = [other.name for other in run.recipe.stages if _learns_depth(other.model)]
     without = " ".join(f"stages.{name}.model.depth=false" for name in learners)
+    estimates = " or ".join(f"{kind}.CAM" for kind in INVERSE)
     raise DataError(
-        f"{store.path}: no depth is recorded, and {stage.name} learns to predict it. Collect with --depth, "
-        f"or record {ESTIMATE}.CAM and {SPARSE}.CAM, or go without: --set {without}. Frames are then "
-        "predicted in colour alone."
+        f"{store.path}: no depth is recorded of {', '.join(lacking)}, and {stage.name} learns to predict it. "
+        f"Collect with --depth, or record {estimates}, and {SPARSE}.CAM, or go without: --set {without}. "
+        "Frames are then predicted in colour alone."
+    )
+
+
+def with_depth(store: EpisodeStore) -> tuple[str, ...]:
+    """Cameras with the depth of a sensor, or with estimates that can be aligned to known points."""
+    recorded = store.layout(0)
+    return tuple(
+        name for name in store.info.cameras if f"{DEPTH}.{name}" in recorded or estimate_of(recorded, name)
     )
 
 
 def _with_depth(store: EpisodeStore) -> EpisodeStore:
-    """With the depth of a sensor, or with that of estimates, aligned to the points that are known."""
-    if "depth_mm" in _kinds(store):
+    """Where a camera has no sensor's depth, that of estimates, aligned to the points that are known."""
+    recorded = store.layout(0)
+    aligned = AlignedDepth(tuple(name for name in with_depth(store) if f"{DEPTH}.{name}" not in recorded))
+    if not aligned.cameras:
         return store
-    aligned = AlignedDepth()
     return store.with_derived(derive(store, "depth", aligned, parameters=aligned))
-
-
-def _kinds(store: EpisodeStore) -> set[str]:
-    """Of the recorded keys, without their cameras."""
-    return {key.partition(".")[0] for key in store.layout(0)}
 
 
 def with_latent_codes(run: Run, stage: str, store: EpisodeStore) -> EpisodeStore:

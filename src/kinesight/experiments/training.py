@@ -22,8 +22,8 @@ from kinesight.experiments.probes import stage_probes
 from kinesight.experiments.recipe import Recipe, Stage
 from kinesight.experiments.runs import Run, load_stage, weights_digest
 from kinesight.experiments.systems import system_of
-from kinesight.experiments.taught import check_depth, with_taught_keys
-from kinesight.interfaces.model import Pretrained, Student, TrainableModel
+from kinesight.experiments.taught import adopt_teacher, check_data, stream_cameras, with_taught_keys
+from kinesight.interfaces.model import Pretrained, TrainableModel
 from kinesight.models.video_diffusion import VideoDiffusionConfig
 from kinesight.nn.checkpoint import load_into
 from kinesight.training.checkpoints import checkpoint_path, last_checkpoint, read_description
@@ -90,10 +90,9 @@ def train_run(run: Run, store: EpisodeStore, stages: Sequence[str] = ()) -> None
     names = stages or [stage.name for stage in run.recipe.stages]
     # Data that a late stage cannot learn from are refused before hours went into the early ones.
     facts = data_facts(store)
-    for name in names:
-        if not _done(run, run.stage(name)):
-            build_model(run.stage(name), store, facts)
-            check_depth(run, run.stage(name), store)
+    for stage in map(run.stage, names):
+        if not _done(run, stage):
+            check_stage(run, stage, store, facts)
     run.note_data(store.path)
     fit_steps(run, store)
     store = _with_intervals(run.recipe, store)
@@ -103,6 +102,21 @@ def train_run(run: Run, store: EpisodeStore, stages: Sequence[str] = ()) -> None
         stores = (store, *stage_data(run, stage))
         with run.phase(f"train {stage.name}"):
             train_stage(run, stage, stores)
+
+
+def check_stage(run: Run, stage: Stage, store: EpisodeStore, facts: DataFacts) -> None:
+    """Refuse what the stage could not be trained on: data, files of weights, the stage that teaches it."""
+    model = build_model(stage, store, facts)
+    check_data(run, stage, model, store, facts)
+    if isinstance(model, Pretrained) and not stage.needs:
+        model.load_pretrained()
+    teacher = run.stage(stage.teacher) if stage.teacher else None
+    if teacher is None:
+        adopt_teacher(stage, model, None)
+    elif _done(run, teacher):
+        adopt_teacher(stage, model, load_stage(run, teacher.name).model)
+    else:
+        adopt_teacher(stage, model, build_model(teacher, store, facts))
 
 
 def _done(run: Run, stage: Stage) -> bool:
@@ -193,7 +207,7 @@ def _train(
         name: open_windows(
             source_stores(run, stage, stream.source, stores),
             stream.windows,
-            stream.cameras or facts.cameras,
+            stream_cameras(stage, stream, stores),
             device,
             episodes=stage.episodes,
         )
@@ -241,13 +255,9 @@ def begin_stage(run: Run, stage: Stage, model: nn.Module, facts: DataFacts) -> M
 
 def _taught(run: Run, stage: Stage, model: nn.Module) -> Mapping[str, str]:
     """Let a model take what it needs of its teacher; the teacher's checkpoint -> hash."""
-    if not isinstance(model, Student) or not model.wants_teacher:
-        return {}
-    if not stage.teacher:
-        raise UsageError(f"stage {stage.name!r} learns from an earlier stage: name it as its teacher")
-    teacher = load_stage(run, stage.teacher)
-    model.adopt(teacher.model)
-    return {str(teacher.path): teacher.digest}
+    teacher = load_stage(run, stage.teacher) if stage.teacher else None
+    adopt_teacher(stage, model, teacher.model if teacher else None)
+    return {str(teacher.path): teacher.digest} if teacher else {}
 
 
 def _check_teacher(run: Run, stage: Stage, origin: Mapping[str, str]) -> None:

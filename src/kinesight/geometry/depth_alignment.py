@@ -18,6 +18,8 @@ LEAST_POINTS = 8
 """Fewer than this are noise, whatever they say."""
 OUTLIER = 4.0
 """Residuals beyond so many median ones are left out of the second fit."""
+LEAST_EXPLAINED = 0.5
+"""Of the known points' variance; below, the estimate says too little of this picture."""
 FARTHEST_M = 65.0
 """Deeper is invalid, as in the store."""
 
@@ -30,6 +32,8 @@ class Alignment:
     shift: float
     points: int
     """Known points that it rests on."""
+    explained: float
+    """Share of their variance that the line explains (R²)."""
 
 
 def fit_line(estimate: Float[np.ndarray, "n"], known: Float[np.ndarray, "n"]) -> Alignment:
@@ -44,7 +48,7 @@ def fit_line(estimate: Float[np.ndarray, "n"], known: Float[np.ndarray, "n"]) ->
     x = estimate.astype(np.float64) - estimate.mean(dtype=np.float64)
     y = known.astype(np.float64) - known.mean(dtype=np.float64)
     spread = float(x @ x)
-    if spread <= 1e-12 * max(1.0, float(estimate.astype(np.float64) @ estimate)):
+    if spread <= 1e-12 * float(np.square(estimate, dtype=np.float64).sum()):
         raise DataError(
             f"alignment of depth: the estimate is {estimate[0]:.4g} at all {len(estimate)} known points, "
             "which says nothing about its scale"
@@ -56,15 +60,26 @@ def fit_line(estimate: Float[np.ndarray, "n"], known: Float[np.ndarray, "n"]) ->
             "what is nearer, or one is depth and the other inverse depth"
         )
     shift = float(known.mean(dtype=np.float64)) - scale * float(estimate.mean(dtype=np.float64))
-    return Alignment(scale, shift, len(estimate))
+    left = float(np.square(y - scale * x).sum()) / float(y @ y)
+    return Alignment(scale, shift, len(estimate), 1 - left)
 
 
 def robust_line(estimate: Float[np.ndarray, "n"], known: Float[np.ndarray, "n"]) -> Alignment:
-    """The line through the points without those that are far from a first line."""
+    """The line through the points without those that are far from a first line.
+
+    Raises `DataError` where it explains less than half of what the rest vary, as lines through chance do.
+    """
     first = fit_line(estimate, known)
     residual = np.abs(first.scale * estimate + first.shift - known)
     near = residual <= OUTLIER * max(float(np.median(residual)), 1e-9)
-    return first if near.all() or near.sum() < LEAST_POINTS else fit_line(estimate[near], known[near])
+    few = near.all() or near.sum() < LEAST_POINTS
+    line = first if few else fit_line(estimate[near], known[near])
+    if line.explained < LEAST_EXPLAINED:
+        raise DataError(
+            f"alignment of depth: estimate and {line.points} known points hardly go together, a line "
+            f"explains {line.explained:.0%} of how the points vary"
+        )
+    return line
 
 
 def aligned_depth(

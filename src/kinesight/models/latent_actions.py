@@ -176,11 +176,11 @@ class LatentActions(nn.Module):
         return [{"params": [p for p in self.parameters() if p.requires_grad]}]
 
     def load_pretrained(self) -> Mapping[str, str]:
-        return {}
+        """Nothing begins from files; what measures the pictures is wanted in training, and nowhere else."""
+        return {self.config.perceptual: self.perceptual.digest()} if self.perceptual else {}
 
     def frozen(self) -> Mapping[str, str]:
-        parts = {self.config.dinov2: self.dino, self.config.perceptual: self.perceptual}
-        return {path: part.digest() for path, part in parts.items() if part is not None}
+        return {self.config.dinov2: self.dino.digest()} if self.dino else {}
 
     def collate(self, stream: str, windows: Windows) -> LatentBatch:
         return LatentBatch(windows.values["rgb"], windows.valid["rgb"], windows.values.get("depth_mm"))

@@ -21,11 +21,13 @@ def next_frame_errors(
     wanted_depth_m: Float[Tensor, "b 1 y x"] | None,
     inside: Bool[Tensor, "b"],
 ) -> dict[str, Float[Tensor, "b"]]:
-    """Eq. 8, its two parts apart, in units of the error of repeating the present frame.
+    """Eq. 8, its two parts apart, both in units of the colour error of repeating the present frame.
 
     The paper's weight belongs to a loss of about one (that of normalised pixels, in the code it builds on).
     Little of a picture moves in a few steps: in plain units the whole loss is some thousandths, and nothing
-    would learn from it. Frames that are not `inside` their episode count nothing.
+    would learn from it. Depth is drawn everywhere, not pasted over a known one, and has the same unit so that
+    Eq. 6's balance of the two holds; its number is large beside that of the colours, its weight small. Frames
+    that are not `inside` their episode count nothing.
     """
     copied = (colour_error(now, wanted) * inside).sum() / inside.sum().clamp_min(1)
     unit = copied.clamp_min(LEAST_CHANGE)

@@ -21,19 +21,22 @@ LAYERS = (3, 8, 15, 22, 29)
 
 
 class Perceptual:
-    """Distance of two pictures in [0, 1]; no part of the model that uses it."""
+    """Distance of two pictures in [0, 1]; no part of the model that uses it.
+
+    The file is read when something is measured: a trained model acts where it is not.
+    """
 
     def __init__(self, weights: str) -> None:
         self.file = Path(weights)
-        self._trunk = _load(self.file)
+        self._loaded: nn.Sequential | None = None
 
     def __call__(
         self, predicted: Float[Tensor, "b 3 y x"], wanted: Float[Tensor, "b 3 y x"]
     ) -> Float[Tensor, "b"]:
-        self._trunk.to(predicted.device)
+        trunk = self._trunk.to(predicted.device)
         total = predicted.new_zeros(len(predicted))
         a, b = self._normal(predicted), self._normal(wanted)
-        for place, layer in enumerate(self._trunk):
+        for place, layer in enumerate(trunk):
             a, b = layer(a), layer(b)
             if place in LAYERS:
                 difference = F.normalize(a.float(), dim=1) - F.normalize(b.float(), dim=1)
@@ -46,14 +49,23 @@ class Perceptual:
         )
         return (pictures - mean) / deviation
 
+    @property
+    def _trunk(self) -> nn.Sequential:
+        if self._loaded is None:
+            self._loaded = _load(self.file)
+        return self._loaded
+
     def digest(self) -> str:
-        """Start of the SHA-256 of the file."""
+        """Start of the SHA-256 of the file, once it is read."""
+        assert self._trunk, "a file that holds something else is refused"
         return files_digest([self.file])
 
 
 def _load(file: Path) -> nn.Sequential:
     from torchvision.models.vgg import cfgs, make_layers
 
+    if not file.is_file():
+        raise DataError(f"{file}: no such file; wanted are the weights of torchvision's VGG-16")
     # Not in place: the activations before are compared too.
     trunk = make_layers(cfgs["D"])
     for layer in trunk:

@@ -1,0 +1,74 @@
+"""How well an agent foresaw what came, over the episodes of an evaluation, which it never learned from.
+
+A `foresight` event says for one moment how far each kind of prediction is from what came: values
+"NAME/STEPS", the mean absolute difference where something moves, of the full range of a colour ("depth_m/4":
+of depth, in metres, everywhere). "present" repeats the present frame, which every prediction has to beat.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kinesight.evaluation.bootstrap import bootstrap_interval
+from kinesight.evaluation.statistics import Interval
+from kinesight.types.results import EpisodeResult
+
+KIND = "foresight"
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """Of one value, over episodes: each counts with the mean of its moments."""
+
+    value: float
+    interval_95: Interval
+    """By resampling episodes."""
+    episodes: int
+
+
+def foresight_of(episodes: Sequence[EpisodeResult]) -> dict[str, Mean]:
+    """Value name -> mean, in the order in which they turn up; empty where nothing was foreseen."""
+    found: dict[str, list[float]] = {}
+    for episode in episodes:
+        moments: dict[str, list[float]] = {}
+        for event in episode.events:
+            for name, value in event.values.items() if event.kind == KIND else ():
+                moments.setdefault(name, []).append(value)
+        for name, values in moments.items():
+            found.setdefault(name, []).append(float(np.mean(values)))
+    return {
+        name: Mean(float(np.mean(values)), bootstrap_interval(np.array(values)), len(values))
+        for name, values in found.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class ForesightTable:
+    """Rows by steps ahead, columns by what was drawn; None where there is no such value."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[int, tuple[Mean | None, ...]], ...]
+    codes_right: Mean | None
+    depth_m: tuple[tuple[int, Mean], ...]
+    """Steps ahead, and the mean error of foretold depth [m]."""
+
+
+CODES_RIGHT, DEPTH = "codes right", "depth_m"
+
+
+def foresight_table(episodes: Sequence[EpisodeResult]) -> ForesightTable | None:
+    """None where nothing was foreseen."""
+    found = foresight_of(episodes)
+    if not found:
+        return None
+    split = [(*name.rpartition("/")[::2], mean) for name, mean in found.items() if "/" in name]
+    drawn = {(name, int(steps)): mean for name, steps, mean in split if name != DEPTH}
+    columns = tuple(dict.fromkeys(name for name, _ in drawn))
+    ahead = sorted({steps for _, steps in drawn})
+    return ForesightTable(
+        columns=columns,
+        rows=tuple((steps, tuple(drawn.get((name, steps)) for name in columns)) for steps in ahead),
+        codes_right=found.get(CODES_RIGHT),
+        depth_m=tuple((int(steps), mean) for name, steps, mean in split if name == DEPTH),
+    )

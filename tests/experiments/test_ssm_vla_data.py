@@ -1,0 +1,152 @@
+"""What stages of SSM-VLA refuse before anything is trained, and whose depth they learn from."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import model_samples
+import numpy as np
+import point_mass
+import pytest
+import torch
+
+from kinesight.collection.collect import collect
+from kinesight.data.episodes import Episode, EpisodeStore
+from kinesight.experiments import ssm_vla_recipes
+from kinesight.experiments.recipe import Recipe, Stage
+from kinesight.experiments.runs import Run, create_run
+from kinesight.experiments.ssm_vla import FEATURES, LAM, POLICY, make_agent, used_stages
+from kinesight.experiments.taught import with_depth
+from kinesight.experiments.training import train_run
+from kinesight.training.checkpoints import last_checkpoint
+from kinesight.training.config import TrainingConfig
+from kinesight.types.errors import DataError, UsageError
+
+TRAINING = TrainingConfig(steps=1, warmup=1, log_every=1)
+STAGES = (
+    Stage(FEATURES, model_samples.AUTOENCODER, TRAINING),
+    Stage(LAM, replace(model_samples.LATENT, depth=True), TRAINING, teacher=FEATURES),
+    Stage(POLICY, replace(model_samples.JOINT, depth=True), TRAINING, teacher=LAM),
+)
+RECIPE = replace(ssm_vla_recipes.TINY, name="joint", stages=STAGES)
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> EpisodeStore:
+    """Two cameras with depth."""
+    config = replace(point_mass.CONFIG, segmentation=False, episodes=2, scene=False)
+    path = tmp_path_factory.mktemp("data") / "seen"
+    return collect(config, path, 1, "", point_mass.make_environment, point_mass.make_expert)
+
+
+def changed(store: EpisodeStore, path: Path, change: Callable[[Episode], Episode]) -> EpisodeStore:
+    other = EpisodeStore.create(path, store.info)
+    for episode in store:
+        other.append(change(episode))
+    return other
+
+
+def with_model(name: str, **settings: Any) -> Recipe:
+    stages = tuple(
+        replace(stage, model=replace(stage.model, **settings)) if stage.name == name else stage  # type: ignore[arg-type]
+        for stage in STAGES
+    )
+    return replace(RECIPE, stages=stages)
+
+
+def trained_stages(run: Run) -> list[str]:
+    names = [stage.name for stage in run.recipe.stages]
+    return [name for name in names if last_checkpoint(run.path / name / "checkpoints")]
+
+
+def static_depth(episode: Episode) -> Episode:
+    """A depth camera in the room, a plain one at the wrist."""
+    arrays = {key: array for key, array in episode.arrays.items() if key != "depth_mm.side"}
+    return replace(episode, arrays=arrays)
+
+
+@pytest.mark.parametrize(
+    ("stage", "settings", "message"),
+    [
+        (POLICY, {"codes": 16}, r"= \(2, 2, 8\), the policy expects \(2, 2, 16\)"),
+        (POLICY, {"horizon": 900}, "policy: horizon spans 900 steps, the longest of the episodes has"),
+        (POLICY, {"history": 99}, r"policy: \(history - 1\) x stride spans 196 steps"),
+        (LAM, {"gap": 500}, "lam: frames x gap spans 1000 steps"),
+        (LAM, {"perceptual": "none.pth"}, r"none\.pth: no such file; wanted are the weights of"),
+        (POLICY, {"words": 1}, r"policy reads 1 words of an instruction, .*model\.words=\d"),
+        (FEATURES, {"vit": replace(model_samples.VIT, blocks=2)}, "the features were trained as .*blocks=2"),
+    ],
+)
+def test_what_a_late_stage_cannot_learn_from_is_refused_before_an_early_one_is_trained(
+    seen: EpisodeStore, tmp_path: Path, stage: str, settings: dict[str, Any], message: str
+) -> None:
+    run = create_run(tmp_path / "run", with_model(stage, **settings))
+    with pytest.raises(DataError, match=message):
+        train_run(run, seen)
+    assert not trained_stages(run)
+    assert not run.record().data
+
+
+def test_a_teacher_that_nobody_would_ask_is_refused(seen: EpisodeStore, tmp_path: Path) -> None:
+    plain = replace(STAGES[2], model=replace(model_samples.JOINT, frames=0))
+    run = create_run(tmp_path / "run", replace(RECIPE, stages=(*STAGES[:2], plain)))
+    with pytest.raises(
+        UsageError, match=r"'lam' would be trained for nothing: --set stages\.policy\.teacher="
+    ):
+        train_run(run, seen)
+    assert not trained_stages(run)
+
+
+def test_codes_are_learned_where_there_is_depth_and_frames_of_every_main_view(
+    seen: EpisodeStore, tmp_path: Path
+) -> None:
+    store = changed(seen, tmp_path / "rig", static_depth)
+    assert with_depth(store) == ("front",)
+    run = create_run(tmp_path / "both", RECIPE)
+    with pytest.raises(DataError, match="no depth is recorded of side, and policy learns to predict it"):
+        train_run(run, store)
+    wrist = create_run(tmp_path / "wrist", with_model(POLICY, second_view="side"))
+    train_run(wrist, store)
+    assert trained_stages(wrist) == [FEATURES, LAM, POLICY]
+
+
+def test_depth_of_a_camera_that_nobody_calibrated_is_aligned(seen: EpisodeStore, tmp_path: Path) -> None:
+    def filmed(episode: Episode) -> Episode:
+        rgb = episode.arrays["rgb.front"]
+        inverse = np.broadcast_to(np.linspace(0.5, 2.0, rgb.shape[2]), rgb.shape[:3])
+        known = np.where(np.arange(rgb.shape[1])[:, None] % 3 == 0, np.rint(1000 / inverse), 0)
+        arrays = {
+            "rgb.front": rgb,
+            "depth_mm.side": episode.arrays["depth_mm.side"],
+            "rgb.side": episode.arrays["rgb.side"],
+            "depth_estimate.front": (7 * inverse + 3).astype(np.float32),
+            "sparse_depth_mm.front": known.astype(np.uint16),
+        }
+        return replace(episode, cameras={}, keyframes=(), text={}, arrays=arrays)
+
+    store = changed(seen, tmp_path / "film", filmed)
+    assert with_depth(store) == ("front", "side")
+    run = create_run(tmp_path / "run", RECIPE)
+    train_run(run, store, [FEATURES, LAM])
+    assert trained_stages(run) == [FEATURES, LAM]
+    (folder,) = (store.path / "derived").glob("depth-*")
+    derived = store.with_derived(folder)[0].arrays["depth_mm.front"]
+    np.testing.assert_allclose(derived[0, 0] / 1000, 1 / np.linspace(0.5, 2.0, derived.shape[2]), atol=2e-3)
+
+
+def test_who_shows_no_comparison_acts_without_the_latent_actions(seen: EpisodeStore, tmp_path: Path) -> None:
+    run = create_run(tmp_path / "run", RECIPE)
+    train_run(run, seen)
+    silent = replace(RECIPE, agent=replace(RECIPE.agent, compare_every=0))
+    assert used_stages(RECIPE) == (POLICY, LAM)
+    assert used_stages(silent) == (POLICY,)
+    for file in (run.path / LAM).rglob("*.safetensors"):
+        file.unlink()
+    with pytest.raises(DataError):
+        make_agent(run)
+    agent = make_agent(Run(run.path, silent))
+    torch.manual_seed(0)
+    case = point_mass.case()
+    agent.reset(case)
+    assert not agent.request().depth
