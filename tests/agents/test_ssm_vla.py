@@ -161,7 +161,7 @@ def test_foretold_depth_is_held_against_the_depth_that_came() -> None:
     shades = {
         name: row[:, 0, 0, 0].tolist() for name, row in event.comparison.rows.items() if "depth" in name
     }
-    assert shades == {"real depth": [0, 40], "imagined depth": [0, 255]}
+    assert shades == {"real depth": [40, 40], "imagined depth": [40, 255]}
 
 
 def test_an_imagined_frame_stands_under_the_frame_that_it_foretold() -> None:

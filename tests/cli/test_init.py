@@ -37,3 +37,18 @@ def test_wrong_use_is_answered(kinesight, workspace: Path) -> None:
     status, text = answer("imaginer=nowhere")
     assert status == 1
     assert "nowhere: no trained stage here" in text
+
+
+def test_a_stage_that_was_trained_otherwise_is_refused_with_what_to_set(kinesight, workspace: Path) -> None:
+    words = ("train", "spatial-policy-tiny", "--init", "imaginer=tiny,policy=tiny", "--out", "other")
+    model = json.loads((workspace / "tiny" / "recipe.json").read_text())["stages"][1]["model"]
+    assert model["type"] == "GoalPolicyConfig"
+    horizon = model["horizon"]
+    outcome = kinesight(*words, "--set", f"stages.policy.model.horizon={horizon + 2}")
+    text = " ".join(outcome.err.split())
+    assert outcome.status == 1
+    assert f"was trained otherwise than spatial-policy-tiny says (horizon {horizon + 2}); add --set " in text
+    assert f"stages.policy.model.horizon={horizon}" in text
+    assert not (workspace / "other").exists(), "another attempt begins anew"
+    sampled = kinesight(*words, "--set", "stages.imaginer.model.steps=3")
+    assert sampled.status == 0, sampled.err

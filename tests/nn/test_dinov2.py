@@ -1,17 +1,45 @@
 """DINOv2 from a local folder: a tiny one with weights of chance, as transformers saves it."""
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from kinesight.nn.dinov2 import EDGE, DinoV2
+from kinesight.nn.hub import local_folder
 from kinesight.types.errors import DataError
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no DINOv2 here"):
         DinoV2(str(tmp_path))
+
+
+def test_a_name_on_the_hub_is_fetched_where_there_is_no_such_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def snapshot_download(name: str, allow_patterns: list[str]) -> str:
+        asked.append(name)
+        assert "*.safetensors" in allow_patterns
+        if name == "nobody/nothing":
+            raise OSError("no network")
+        return str(tmp_path / "cached")
+
+    monkeypatch.setitem(sys.modules, "huggingface_hub", SimpleNamespace(snapshot_download=snapshot_download))
+    monkeypatch.chdir(tmp_path)
+    assert local_folder("facebook/dinov2-small", "DINOv2") == tmp_path / "cached"
+    with pytest.raises(
+        DataError, match="no folder here, and the hub gives no DINOv2 of this name: no network"
+    ):
+        local_folder("nobody/nothing", "DINOv2")
+    (tmp_path / "models" / "dino").mkdir(parents=True)
+    for here in ("models/dino", str(tmp_path), "dino", "a/b/c"):
+        assert local_folder(here, "DINOv2") == Path(here)
+    assert asked == ["facebook/dinov2-small", "nobody/nothing"]
 
 
 @pytest.mark.extra

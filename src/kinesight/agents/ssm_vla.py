@@ -187,9 +187,10 @@ class SsmVlaAgent:
             return {}
         valid = came_m > 0
         near, far = float(came_m[valid].min()), float(came_m[valid].max())
-        blank = [np.zeros((*came_m.shape, 3), np.uint8)] * before
+        now_m = self._depth_m(begun)
+        known = np.zeros_like(came_m) if now_m is None else now_m
         for caption, depth_m in (("real depth", came_m), ("imagined depth", foretold_m)):
-            rows[caption] = np.stack([*blank, _shaded(depth_m, near, far)])
+            rows[caption] = np.stack([_shaded(each, near, far) for each in (*[known] * before, depth_m)])
         return {f"depth_m/{self.model.ahead}": float(np.abs(foretold_m - came_m)[valid].mean())}
 
     def _depth_m(self, step: int) -> Depth | None:

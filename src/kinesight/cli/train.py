@@ -30,7 +30,7 @@ def train(
     from kinesight.cli.ground_training import train_on_ground
     from kinesight.experiments import catalogue, pointing
     from kinesight.experiments.recipe import override
-    from kinesight.experiments.runs import create_run
+    from kinesight.experiments.runs import check_taken, create_run
     from kinesight.experiments.training import run_data, train_run
 
     if recipe in pointing.RECIPES:
@@ -41,8 +41,8 @@ def train(
     for name in stages:
         chosen.stage(name)
     taken = arguments.stage_runs(init) if init else {}
-    for name in taken:
-        chosen.stage(name)
+    for name, source in taken.items():
+        check_taken(chosen, name, source)
     folders = arguments.data_sets(data, ("demos",)) if data else {}
     run = create_run(out or Path("runs") / recipe, chosen)
     for name, source in taken.items():

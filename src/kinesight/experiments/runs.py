@@ -4,6 +4,7 @@ runs/NAME/recipe.json, run.json, STAGE/{checkpoints/, metrics.jsonl, tensorboard
 """
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -124,12 +125,8 @@ class Run:
         own = self.path / stage
         if last_checkpoint(own / "checkpoints"):
             raise DataError(f"{own} is trained already; name another folder for the run with --out")
-        places = [folder for folder in (source / stage, source) if last_checkpoint(folder / "checkpoints")]
-        if not places:
-            raise DataError(f"{source}: no trained stage here, and none in {source / stage}")
-        path = last_checkpoint(places[0] / "checkpoints")
-        assert path is not None, "just found"
-        taken, record = Taken(str(places[0]), weights_digest(path)), self.record()
+        folder, path = _trained_stage(source, stage)
+        taken, record = Taken(str(folder), weights_digest(path)), self.record()
         if record.taken.get(stage, taken) != taken:
             raise DataError(
                 f"{self.path}/run.json: {stage} was taken as {record.taken[stage]}, not as {taken}; name "
@@ -156,6 +153,35 @@ class Run:
 def _longer(record: RunRecord, phase: str, seconds: float) -> RunRecord:
     spent = record.seconds.get(phase, 0.0) + seconds
     return replace(record, seconds={**record.seconds, phase: round(spent, 2)})
+
+
+def check_taken(recipe: Recipe, stage: str, source: Path) -> None:
+    """Refuse another run's stage whose model is not the recipe's: `recipe.json` would say what is not so."""
+    here = recipe.stage(stage).model
+    _, path = _trained_stage(source, stage)
+    there = from_jsonable(Stage, read_description(path)["stage"], f"{path}/config.json").model
+    if type(there) is not type(here):
+        raise DataError(
+            f"{path} is a {type(there).__name__}, {stage} of {recipe.name} a {type(here).__name__}"
+        )
+    found, wanted = (to_jsonable(sampled_as(model, here)) for model in (there, here))
+    differing = {name: value for name, value in found.items() if value != wanted[name]}
+    if differing:
+        settings = " ".join(
+            f"stages.{stage}.model.{name}={json.dumps(value)}" for name, value in differing.items()
+        )
+        told = ", ".join(f"{name} {wanted[name]}" for name in differing)
+        raise DataError(
+            f"{path} was trained otherwise than {recipe.name} says ({told}); add --set {settings}"
+        )
+
+
+def _trained_stage(source: Path, stage: str) -> tuple[Path, Path]:
+    """Folder and newest checkpoint of a stage; `source` is its run's folder or its own."""
+    for folder in (source / stage, source):
+        if path := last_checkpoint(folder / "checkpoints"):
+            return folder, path
+    raise DataError(f"{source}: no trained stage here, and none in {source / stage}")
 
 
 def create_run(path: Path, recipe: Recipe) -> Run:

@@ -78,7 +78,7 @@ def _parts(base: Recipe) -> tuple[Cell, ...]:
 
 
 def _pretraining(base: Recipe, count: int) -> Ablation:
-    """At the small budget the second cell has about the time of the first, features, LAM and codes included."""
+    """At the small budget the second cell has about the time of the first, with features, LAM and codes."""
     alone = _cell(base, with_labels, episodes=count, watched=None)
     steps = base.stage(POLICY).training.steps
     cells = (
@@ -90,9 +90,9 @@ def _pretraining(base: Recipe, count: int) -> Ablation:
     note = (
         f"All {base.data.episodes} episodes of a task may be watched, the first {count} have actions, the "
         "same ones in every row. Watching: features and LAM, then frames and latent plans in half of the "
-        f"policy's {steps} steps, all without actions. With actions every row makes {steps} steps, the second "
-        f"{LONGER * steps}: at the small budget the time of the first row. The last row watches its labelled episodes and no others: what the first has "
-        "over it is due to the video without actions."
+        f"policy's {steps} steps, all without actions. With actions every row makes {steps} steps, the "
+        f"second {LONGER * steps}: at the small budget the time of the first row. The last row watches its "
+        "labelled episodes and no others: what the first has over it is due to the video without actions."
     )
     return Ablation(f"pretraining-{count}", f"Video without actions, {count} labelled", note, cells)
 

@@ -59,7 +59,7 @@ class LatentActionsConfig:
     vit: VitConfig = field(default_factory=VitConfig)
     """Of the stage that taught the frozen features."""
     dinov2: str = ""
-    """Folder of a frozen DINOv2 (extra "hub") that takes the place of `vit` and its stage."""
+    """Folder, or name on the model hub, of a frozen DINOv2 (extra "hub") in place of `vit` and its stage."""
     features: int = 128
     heads: int = 4
     encoder_blocks: int = 3

@@ -1,17 +1,15 @@
-"""Frozen DINOv2 features from a local folder (Oquab et al., 2024; Farsighted-LAM's image encoder).
+"""Frozen DINOv2 features (Oquab et al., 2024; Farsighted-LAM's image encoder).
 
-The folder holds what transformers' `save_pretrained` writes for a DINOv2 model, with registers or without.
-Nothing is downloaded. The encoder is no part of the model that uses it: checkpoints name its folder and a
-hash of its files.
+They come from a local folder with what transformers' `save_pretrained` writes for a DINOv2 model, with
+registers or without, or from the model hub by name (facebook/dinov2-small). The encoder is no part of the
+model that uses it: checkpoints name it and a hash of its files.
 """
-
-from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kinesight.nn.hub import folder_digest, read_local
+from kinesight.nn.hub import folder_digest, local_folder, read_local
 from kinesight.nn.imagenet import DEVIATION, MEAN
 from kinesight.nn.pictures import resized
 
@@ -23,7 +21,7 @@ class DinoV2:
     """Pictures -> one token a patch; class and register tokens are left out."""
 
     def __init__(self, folder: str) -> None:
-        self.folder = Path(folder)
+        self.folder = local_folder(folder, "DINOv2")
         (self._model,) = read_local(self.folder, "DINOv2", "AutoModel", kind="dinov2")
         self._model.eval().requires_grad_(False)
         config = self._model.config

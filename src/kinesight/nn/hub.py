@@ -1,5 +1,6 @@
-"""Pretrained models of transformers (extra hub) from local folders; nothing is downloaded."""
+"""Pretrained models of transformers (extra hub), from local folders or, where one is named, the model hub."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,25 @@ from kinesight.types.serial import parse_json
 
 FILES = ("*.safetensors", "*.bin", "*.json", "*.txt")
 """What decides a model's results: weights, configuration, tokeniser."""
+
+
+def local_folder(name: str, what: str) -> Path:
+    """A folder as it is named; OWNER/NAME, where there is no such folder, is fetched from the model hub.
+
+    What was fetched before is found again without a network.
+    """
+    if Path(name).exists() or not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        return Path(name)
+    try:
+        import huggingface_hub  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise MissingDependency(f"{what} needs the extra hub: pip install kinesight[hub]") from None
+    try:
+        return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(FILES)))
+    except (OSError, ValueError) as error:  # its own errors are OSErrors and ValueErrors
+        raise DataError(
+            f"{name}: no folder here, and the hub gives no {what} of this name: {error}"
+        ) from None
 
 
 def read_local(folder: Path, what: str, *classes: str, kind: str = "") -> tuple[Any, ...]:
