@@ -37,6 +37,8 @@ SHORT = replace(
 LONGER = 3
 """So many times the policy's steps take about as long as watching and acting together do at the small budget,
 with features, LAM and codes."""
+WITHOUT_LAM_LONGER = 2.5
+"""So many times the steps of a policy without latent plan take about as long as the full model, LAM and all."""
 BUDGETS: dict[str, Recipe] = {"tiny": TINY, "small": SHORT, "paper": FULL}
 LABELS: dict[str, tuple[int, ...]] = {"tiny": (1, 2), "small": (5, 25), "paper": (5, 25)}
 """Demonstrations of a task that have actions."""
@@ -51,10 +53,12 @@ def ablations(budget: str) -> tuple[Ablation, ...]:
 def _structure(base: Recipe) -> Ablation:
     note = (
         "One key frame: that 4 steps ahead, so a third of the codes; the loss of the latent plan, a sum over "
-        "codes, has a third of its size. The last two rows are not in the paper: they take away the visual "
-        "chain of thought too."
+        "codes, has a third of its size. The last three rows are not in the paper: two take away the visual "
+        "chain of thought too, one gives the time that the LAM takes to the policy."
     )
-    return Ablation("structure", "What the parts are worth (Table II)", note, _parts(base))
+    longer = _with_steps(_cell(base, with_policy, frames=0), POLICY, WITHOUT_LAM_LONGER)
+    cells = (*_parts(base), Cell(f"without LAM, {WITHOUT_LAM_LONGER} times the steps", longer))
+    return Ablation("structure", "What the parts are worth (Table II)", note, cells)
 
 
 def _chains(base: Recipe) -> Ablation:
@@ -97,9 +101,9 @@ def _pretraining(base: Recipe, count: int) -> Ablation:
     return Ablation(f"pretraining-{count}", f"Video without actions, {count} labelled", note, cells)
 
 
-def _with_steps(base: Recipe, name: str, times: int) -> Recipe:
+def _with_steps(base: Recipe, name: str, times: float) -> Recipe:
     stages = tuple(
-        replace(stage, training=replace(stage.training, steps=times * stage.training.steps))
+        replace(stage, training=replace(stage.training, steps=round(times * stage.training.steps)))
         if stage.name == name
         else stage
         for stage in base.stages
