@@ -38,7 +38,7 @@ LONGER = 3
 """So many times the policy's steps take about as long as watching and acting together do at the small budget,
 with features, LAM and codes."""
 WITHOUT_LAM_LONGER = 2.5
-"""So many times the steps of a policy without latent plan take about as long as the full model, LAM and all."""
+"""So many times the steps of a policy without latent plan take about as long as the full model with its LAM."""
 BUDGETS: dict[str, Recipe] = {"tiny": TINY, "small": SHORT, "paper": FULL}
 LABELS: dict[str, tuple[int, ...]] = {"tiny": (1, 2), "small": (5, 25), "paper": (5, 25)}
 """Demonstrations of a task that have actions."""
@@ -56,7 +56,8 @@ def _structure(base: Recipe) -> Ablation:
         "codes, has a third of its size. The last three rows are not in the paper: two take away the visual "
         "chain of thought too, one gives the time that the LAM takes to the policy."
     )
-    longer = _with_steps(_cell(base, with_policy, frames=0), POLICY, WITHOUT_LAM_LONGER)
+    steps = round(WITHOUT_LAM_LONGER * base.stage(POLICY).training.steps)
+    longer = _with_policy_steps(_cell(base, with_policy, frames=0), steps)
     cells = (*_parts(base), Cell(f"without LAM, {WITHOUT_LAM_LONGER} times the steps", longer))
     return Ablation("structure", "What the parts are worth (Table II)", note, cells)
 
@@ -87,7 +88,7 @@ def _pretraining(base: Recipe, count: int) -> Ablation:
     steps = base.stage(POLICY).training.steps
     cells = (
         Cell(f"all watched, {count} labelled", _cell(base, with_labels, episodes=count, watched=ALL)),
-        Cell(f"{count} labelled, {LONGER} times the steps", _with_steps(alone, POLICY, LONGER)),
+        Cell(f"{count} labelled, {LONGER} times the steps", _with_policy_steps(alone, LONGER * steps)),
         Cell(f"{count} labelled", alone),
         Cell(f"the {count} labelled watched first", _cell(base, with_labels, episodes=count, watched=count)),
     )
@@ -101,11 +102,9 @@ def _pretraining(base: Recipe, count: int) -> Ablation:
     return Ablation(f"pretraining-{count}", f"Video without actions, {count} labelled", note, cells)
 
 
-def _with_steps(base: Recipe, name: str, times: float) -> Recipe:
+def _with_policy_steps(base: Recipe, steps: int) -> Recipe:
     stages = tuple(
-        replace(stage, training=replace(stage.training, steps=round(times * stage.training.steps)))
-        if stage.name == name
-        else stage
+        replace(stage, training=replace(stage.training, steps=steps)) if stage.name == POLICY else stage
         for stage in base.stages
     )
     return replace(base, stages=stages)
