@@ -38,7 +38,7 @@ LONGER = 3
 """So many times the policy's steps take about as long as watching and acting together do at the small budget,
 with features, LAM and codes."""
 WITHOUT_LAM_LONGER = 2.5
-"""So many times the steps of a policy without latent plan take about as long as the full model with its LAM."""
+"""So many times the steps of a policy without latent plan take about as long as LAM and full policy."""
 BUDGETS: dict[str, Recipe] = {"tiny": TINY, "small": SHORT, "paper": FULL}
 LABELS: dict[str, tuple[int, ...]] = {"tiny": (1, 2), "small": (5, 25), "paper": (5, 25)}
 """Demonstrations of a task that have actions."""
