@@ -59,6 +59,9 @@ def test_an_error_before_the_first_task_counts_as_none_done():
     assert chains_of([broken]) is None
 
 
+WORSE = {"deaf": 0, "slow": 1}
+
+
 def test_a_chain_that_ended_early_is_counted_where_it_ended():
     for done in range(6):
         chains = chains_of([chain(0, done)])
@@ -97,6 +100,23 @@ def test_a_difference_pairs_chains_and_its_p_is_that_of_every_swap():
     assert chain_difference(mine, elsewhere) is None
     plain = results_of([EpisodeResult(Case("metaworld", "drawer-open", 0, "corner"), True, 50)])
     assert chain_difference(plain, plain) is None
+
+
+def test_differences_of_several_rows_are_corrected_together():
+    first = results_of([chain(seed, done) for seed, done in enumerate(DONE)])
+    rows = {"agent": first}
+    rows |= {
+        name: results_of([chain(seed, n) for seed in range(len(DONE))], name) for name, n in WORSE.items()
+    }
+    assert "Holm" not in str(chain_differences({"agent": first, "deaf": rows["deaf"]})["deaf"])
+    found = chain_differences(rows)
+    p, q = (found[name].p for name in WORSE)
+    assert p < q
+    assert [found[name].holm_p for name in WORSE] == [
+        pytest.approx(min(1, 2 * p)),
+        pytest.approx(max(2 * p, q)),
+    ]
+    assert ", Holm's p " in str(found["deaf"])
 
 
 def test_terminal_and_page_show_every_row(tmp_path):

@@ -1,7 +1,7 @@
 """Several agents on the same chains: tasks in a row, and how many more than the first agent's."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
@@ -12,7 +12,7 @@ from kinesight.evaluation.bootstrap import bootstrap_interval
 from kinesight.evaluation.chains import DONE, Chains
 from kinesight.evaluation.compare import layout, p_text
 from kinesight.evaluation.results import Results, Trial
-from kinesight.evaluation.statistics import Interval, permutation_p
+from kinesight.evaluation.statistics import Interval, holm, permutation_p
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,13 @@ class ChainDifference:
     """By resampling chains; too narrow for a handful of them."""
     p: float
     """Exact, two-sided: the two agents are swapped one layout at a time."""
+    holm_p: float | None = None
+    """Corrected for the other rows of the table; None where there is no other."""
 
     def __str__(self) -> str:
         numbers = f"{self.mean:+.2f} ({self.mean_95.low:+.2f} to {self.mean_95.high:+.2f})"
-        return f"{numbers.replace('-', '−')}, p {p_text(self.p)}"
+        corrected = "" if self.holm_p is None else f", Holm's p {p_text(self.holm_p)}"
+        return f"{numbers.replace('-', '−')}, p {p_text(self.p)}{corrected}"
 
 
 def chain_difference(mine: Results, first: Results) -> ChainDifference | None:
@@ -43,10 +46,17 @@ def chain_difference(mine: Results, first: Results) -> ChainDifference | None:
 
 
 def chain_differences(rows: Mapping[str, Results]) -> dict[str, ChainDifference]:
-    """Of every row of chains but the first, to the first."""
+    """Of every row of chains but the first, to the first; p of several rows is corrected too."""
     (_, first), *others = rows.items()
-    found = {name: chain_difference(results, first) for name, results in others}
-    return {name: difference for name, difference in found.items() if difference is not None}
+    compared = {name: chain_difference(results, first) for name, results in others}
+    found = {name: difference for name, difference in compared.items() if difference is not None}
+    if len(found) < 2:
+        return found
+    corrected = holm([difference.p for difference in found.values()])
+    return {
+        name: replace(difference, holm_p=p)
+        for (name, difference), p in zip(found.items(), corrected, strict=True)
+    }
 
 
 def chain_table(
