@@ -136,6 +136,7 @@ def test_what_was_foreseen_is_shown_beside_what_came() -> None:
         "predicted codes": [12, 0, 7],
         "difference": [0, 16, 13],
     }
+    assert not [name for name in events[0][1].values if name.startswith("other")], "there was none before"
     values = events[1][1].values
     assert values == pytest.approx(
         {
@@ -146,6 +147,8 @@ def test_what_was_foreseen_is_shown_beside_what_came() -> None:
             "present/4": 40 / 255,
             "true codes/4": 80 / 255,
             "predicted codes/4": 93 / 255,
+            "other codes/2": 76 / 255,
+            "other codes/4": 92 / 255,
             "codes right": 0,
         }
     )

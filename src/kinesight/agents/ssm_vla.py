@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from kinesight.agents.spatial_policy import Clock, case_generator
 from kinesight.interfaces.stages import Foresight, Predictor
@@ -77,6 +77,7 @@ class SsmVlaAgent:
         self._step = 0
         self._foreseen: _Foreseen | None = None
         self._compared = -self.config.compare_every
+        self._codes: Int[np.ndarray, "k n"] | None = None
 
     def request(self) -> ViewRequest:
         """Nothing at steps that no decision will look back at and no comparison waits for."""
@@ -170,9 +171,13 @@ class SsmVlaAgent:
             rows["true codes"] = np.concatenate([now[None], from_true])
             rows["predicted codes"] = np.concatenate([now[None], from_predicted])
             rows["difference"] = np.concatenate([np.zeros_like(now[None]), _apart(from_true, from_predicted)])
+            drawn = {"true codes": from_true, "predicted codes": from_predicted}
+            if self._codes is not None:
+                drawn["other codes"] = self.foresight.draw(now, depth_m, self._codes)
+            self._codes = true
             for k, step in enumerate(self.foresight.steps):
-                drawn = {"present": now, "true codes": from_true[k], "predicted codes": from_predicted[k]}
-                values |= _errors(now, clip[k + 1], drawn, step)
+                shown = {"present": now, **{name: video[k] for name, video in drawn.items()}}
+                values |= _errors(now, clip[k + 1], shown, step)
             values["codes right"] = float((true == prediction.latents).mean())
             reason += f", {(true == prediction.latents).sum()} of {true.size} codes right"
         steps = (begun, *(begun + step for step in self._shown))

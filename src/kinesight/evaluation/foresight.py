@@ -2,7 +2,9 @@
 
 A `foresight` event says for one moment how far each kind of prediction is from what came: values
 "NAME/STEPS", the mean absolute difference where something moves, of the full range of a colour ("depth_m/4":
-of depth, in metres, everywhere). "present" repeats the present frame, which every prediction has to beat.
+of depth, in metres, everywhere). "present" repeats the present frame, which every prediction has to beat;
+"other codes" draws with the true codes of the moment compared before, which true codes have to beat if they
+say more than what task and scene it is.
 """
 
 from collections.abc import Sequence
