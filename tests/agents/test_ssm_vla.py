@@ -42,7 +42,7 @@ class Model:
     def __init__(
         self, offsets: tuple[int, ...] = (-4, 0), horizon: int = 3, ahead: int = 2, deep: bool = False
     ) -> None:
-        self.deep = deep
+        self.draws_depth = deep
         self.offsets, self.horizon, self.ahead = offsets, horizon, ahead
         self.request = ViewRequest(("front", "side"))
         self.asked: list[tuple[list[int], list[bool]]] = []
@@ -60,7 +60,7 @@ class Model:
         now = history[-1].views["front"].rgb
         assert now is not None
         video = ImaginedVideo(now, (now + 3)[None], None, "go") if self.ahead else None
-        depth_m = np.full((2, 2), 0.5, np.float32) if self.deep else None
+        depth_m = np.full((2, 2), 0.5, np.float32) if self.draws_depth else None
         return Prediction(ActionChunk(chunk), video, depth_m, latents=np.array([[0], [7]]))
 
 
@@ -160,6 +160,7 @@ def test_foretold_depth_is_held_against_the_depth_that_came() -> None:
     assert [step for step, request in enumerate(requests) if request.depth] == [0, 2, 6]
     (event,) = (event for decision in decisions for event in decision.events)
     assert event.values["depth_m/2"] == pytest.approx(0.5)
+    assert event.values["depth_m present/2"] == 0
     assert event.comparison is not None
     shades = {
         name: row[:, 0, 0, 0].tolist() for name, row in event.comparison.rows.items() if "depth" in name

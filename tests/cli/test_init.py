@@ -1,9 +1,17 @@
 """Stages that a run takes from another one, from the command line."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from kinesight.evaluation.results import read_results
+from kinesight.experiments import catalogue
+from kinesight.experiments.runs import check_taken
+from kinesight.types.errors import DataError
+from kinesight.types.files import write_atomic
+from kinesight.types.serial import to_json
 
 
 def test_a_run_of_taken_stages_trains_nothing_and_is_measured(kinesight, workspace: Path) -> None:
@@ -52,3 +60,24 @@ def test_a_stage_that_was_trained_otherwise_is_refused_with_what_to_set(kinesigh
     assert not (workspace / "other").exists(), "another attempt begins anew"
     sampled = kinesight(*words, "--set", "stages.imaginer.model.steps=3")
     assert sampled.status == 0, sampled.err
+
+
+def test_nested_settings_are_told_as_they_are_set(kinesight, workspace: Path) -> None:
+    recipe = catalogue.recipe("ssm-vla-tiny")
+    vit = replace(recipe.stages[0].model.vit, blocks=2)  # type: ignore[union-attr]
+    other = replace(recipe.stages[0], model=replace(recipe.stages[0].model, vit=vit))  # type: ignore[arg-type]
+    folder = workspace / "features" / "checkpoints" / "0000001"
+    write_atomic(folder / "config.json", to_json({"stage": other, "facts": {}}))
+    (folder.parent / "last").symlink_to(folder.name)
+    with pytest.raises(
+        DataError, match=r"\(vit\.blocks 1\); add --set stages\.features\.model\.vit\.blocks=2$"
+    ):
+        check_taken(recipe, "features", workspace / "features")
+    policy = replace(recipe, stages=(replace(recipe.stages[2], name="features", teacher=""),))
+    with pytest.raises(
+        DataError, match="is a MaskedAutoencoderConfig, features of ssm-vla-tiny a SsmVlaConfig"
+    ):
+        check_taken(policy, "features", workspace / "features")
+    write_atomic(folder / "config.json", to_json({"recipe": "pointing"}))
+    with pytest.raises(DataError, match="'stage' is missing, this is no checkpoint of a stage"):
+        check_taken(recipe, "features", workspace / "features")

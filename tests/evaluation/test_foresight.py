@@ -45,14 +45,25 @@ def test_an_episode_counts_once_however_many_moments_it_has() -> None:
 
 
 def test_the_table_has_a_row_for_every_distance() -> None:
-    deep = (*EPISODES, episode(3, Event(4, "foresight", "", values={"depth_m/4": 0.03})))
+    deep = (
+        *EPISODES,
+        episode(3, Event(4, "foresight", "", values={"depth_m/4": 0.03, "depth_m present/4": 0.01})),
+    )
     table = foresight_table(deep)
     assert table is not None
     assert table.columns == ("present", "true codes")
     values = [(steps, [mean and round(mean.value, 6) for mean in means]) for steps, means in table.rows]
     assert values == [(4, [0.4, 0.1]), (8, [0.7, None])]
     assert table.codes_right is not None
-    assert [(steps, mean.value) for steps, mean in table.depth_m] == [(4, 0.03)]
+    ((steps, mean, present),) = table.depth_m
+    assert present is not None
+    assert (steps, mean.value, present.value) == (4, 0.03, 0.01)
+
+
+def test_values_of_before_are_passed_over() -> None:
+    old = episode(0, Event(4, "foresight", "", values={"frame_error": 0.1, "codes_right": 1.0, "a/b": 2.0}))
+    assert foresight_of([old]) == {}
+    assert foresight_table([old]) is None
 
 
 def test_results_and_page_have_it(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What stages of SSM-VLA refuse before anything is trained, and whose depth they learn from."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,16 +10,17 @@ import model_samples
 import numpy as np
 import point_mass
 import pytest
-import torch
 
+from kinesight.agents.episode import run_episode
 from kinesight.collection.collect import collect
 from kinesight.data.episodes import Episode, EpisodeStore
 from kinesight.experiments import ssm_vla_recipes
 from kinesight.experiments.recipe import Recipe, Stage
 from kinesight.experiments.runs import Run, create_run
 from kinesight.experiments.ssm_vla import FEATURES, LAM, POLICY, make_agent, used_stages
-from kinesight.experiments.taught import with_depth
+from kinesight.experiments.taught import depth_cameras
 from kinesight.experiments.training import train_run
+from kinesight.models.latent_actions import LatentActions
 from kinesight.training.checkpoints import last_checkpoint
 from kinesight.training.config import TrainingConfig
 from kinesight.types.errors import DataError, UsageError
@@ -88,12 +90,73 @@ def test_what_a_late_stage_cannot_learn_from_is_refused_before_an_early_one_is_t
     assert not run.record().data
 
 
+@pytest.mark.parametrize("bad", [1.01, -30.0, np.nan])
+def test_actions_beyond_what_a_policy_can_do_are_refused_where_they_are_learned(
+    seen: EpisodeStore, tmp_path: Path, bad: float
+) -> None:
+    def wild(episode: Episode) -> Episode:
+        action = episode.arrays["action"].copy()
+        action[-1, 0] = bad
+        return replace(episode, arrays={**episode.arrays, "action": action})
+
+    store = changed(seen, tmp_path / "wild", wild)
+    run = create_run(tmp_path / "run", RECIPE)
+    with pytest.raises(DataError, match=rf"actions of episode 0 reach {abs(bad):.4g}, they must lie in"):
+        train_run(run, store)
+    train_run(run, store, [FEATURES, LAM])
+    assert trained_stages(run) == [FEATURES, LAM], "which read no action"
+
+
+def test_proprioception_of_another_kind_is_refused_where_it_is_learned(
+    seen: EpisodeStore, tmp_path: Path
+) -> None:
+    def jointed(episode: Episode) -> Episode:
+        joints = np.zeros((episode.length + 1, 14), np.float32)
+        return replace(episode, arrays={**episode.arrays, "proprio": joints})
+
+    store = changed(seen, tmp_path / "joints", jointed)
+    run = create_run(tmp_path / "run", RECIPE)
+    with pytest.raises(DataError, match=r"proprio has 14 numbers a row, policy learns from 8: x, y, z, qx"):
+        train_run(run, store)
+    train_run(run, store, [FEATURES])
+
+
+def test_a_stage_whose_teacher_is_neither_trained_nor_asked_for_is_refused(
+    seen: EpisodeStore, tmp_path: Path
+) -> None:
+    run = create_run(tmp_path / "run", RECIPE)
+    for names in ([FEATURES, POLICY], [FEATURES, POLICY, LAM]):
+        with pytest.raises(
+            DataError, match="policy needs lam, which is not trained; train it first: --stage lam"
+        ):
+            train_run(run, seen, names)
+    assert not trained_stages(run)
+
+
+def test_a_stage_that_has_begun_goes_on_without_the_file_that_it_began_from(
+    seen: EpisodeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wanted of a beginner is not asked of it again."""
+    run = create_run(tmp_path / "run", with_model(POLICY, words=16))
+    train_run(run, seen, [FEATURES, LAM])
+    longer = replace(STAGES[1], training=replace(TRAINING, steps=2))
+    again = create_run(tmp_path / "again", replace(RECIPE, stages=(STAGES[0], longer, STAGES[2])))
+    again.take(FEATURES, run.path)
+    shutil.copytree(run.path / LAM, again.path / LAM, symlinks=True)
+
+    def gone(self: LatentActions) -> dict[str, str]:
+        raise DataError("vgg16.pth: no such file")
+
+    monkeypatch.setattr(LatentActions, "load_pretrained", gone)
+    train_run(again, seen, [LAM])
+    with pytest.raises(DataError, match="no such file"):
+        train_run(create_run(tmp_path / "new", RECIPE), seen)
+
+
 def test_a_teacher_that_nobody_would_ask_is_refused(seen: EpisodeStore, tmp_path: Path) -> None:
     plain = replace(STAGES[2], model=replace(model_samples.JOINT, frames=0))
     run = create_run(tmp_path / "run", replace(RECIPE, stages=(*STAGES[:2], plain)))
-    with pytest.raises(
-        UsageError, match=r"'lam' would be trained for nothing: --set stages\.policy\.teacher="
-    ):
+    with pytest.raises(UsageError, match=r"would not ask 'lam': --set stages\.policy\.teacher="):
         train_run(run, seen)
     assert not trained_stages(run)
 
@@ -102,7 +165,7 @@ def test_codes_are_learned_where_there_is_depth_and_frames_of_every_main_view(
     seen: EpisodeStore, tmp_path: Path
 ) -> None:
     store = changed(seen, tmp_path / "rig", static_depth)
-    assert with_depth(store) == ("front",)
+    assert depth_cameras(store) == ("front",)
     run = create_run(tmp_path / "both", RECIPE)
     with pytest.raises(DataError, match="no depth is recorded of side, and policy learns to predict it"):
         train_run(run, store)
@@ -126,7 +189,7 @@ def test_depth_of_a_camera_that_nobody_calibrated_is_aligned(seen: EpisodeStore,
         return replace(episode, cameras={}, keyframes=(), text={}, arrays=arrays)
 
     store = changed(seen, tmp_path / "film", filmed)
-    assert with_depth(store) == ("front", "side")
+    assert depth_cameras(store) == ("front", "side")
     run = create_run(tmp_path / "run", RECIPE)
     train_run(run, store, [FEATURES, LAM])
     assert trained_stages(run) == [FEATURES, LAM]
@@ -146,7 +209,6 @@ def test_who_shows_no_comparison_acts_without_the_latent_actions(seen: EpisodeSt
     with pytest.raises(DataError):
         make_agent(run)
     agent = make_agent(Run(run.path, silent))
-    torch.manual_seed(0)
-    case = point_mass.case()
-    agent.reset(case)
-    assert not agent.request().depth
+    result = run_episode(point_mass.make_environment(point_mass.case(seed=1), 12), agent)
+    assert result.steps == 12
+    assert not result.events

@@ -9,7 +9,7 @@ import torch
 
 from kinesight.nn.dinov2 import EDGE, DinoV2
 from kinesight.nn.hub import local_folder
-from kinesight.types.errors import DataError
+from kinesight.types.errors import DataError, MissingDependency
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
@@ -20,26 +20,40 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
 def test_a_name_on_the_hub_is_fetched_where_there_is_no_such_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
+    asked: list[tuple[str, object, bool]] = []
 
-    def snapshot_download(name: str, allow_patterns: list[str]) -> str:
-        asked.append(name)
-        assert "*.safetensors" in allow_patterns
+    def snapshot_download(name: str, local_files_only: bool, **wanted: object) -> str:
+        asked.append((name, wanted["revision"], local_files_only))
+        if local_files_only and name != "facebook/cached":
+            raise RuntimeError("not in the cache")
         if name == "nobody/nothing":
             raise OSError("no network")
-        return str(tmp_path / "cached")
+        return str(tmp_path / "snapshot")
 
     monkeypatch.setitem(sys.modules, "huggingface_hub", SimpleNamespace(snapshot_download=snapshot_download))
+    monkeypatch.setattr("kinesight.nn.hub.find_spec", lambda name: name)
     monkeypatch.chdir(tmp_path)
-    assert local_folder("facebook/dinov2-small", "DINOv2") == tmp_path / "cached"
-    with pytest.raises(
-        DataError, match="no folder here, and the hub gives no DINOv2 of this name: no network"
-    ):
+    for name in ("facebook/cached", "facebook/dinov2-small@v1.0"):
+        assert local_folder(name, "DINOv2") == tmp_path / "snapshot"
+    with pytest.raises(DataError, match="no folder here, and the hub gives no such DINOv2: no network"):
         local_folder("nobody/nothing", "DINOv2")
     (tmp_path / "models" / "dino").mkdir(parents=True)
     for here in ("models/dino", str(tmp_path), "dino", "a/b/c"):
         assert local_folder(here, "DINOv2") == Path(here)
-    assert asked == ["facebook/dinov2-small", "nobody/nothing"]
+    assert asked == [
+        ("facebook/cached", None, True),
+        ("facebook/dinov2-small", "v1.0", True),
+        ("facebook/dinov2-small", "v1.0", False),
+        ("nobody/nothing", None, True),
+        ("nobody/nothing", None, False),
+    ]
+
+
+def test_without_the_extra_nothing_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("kinesight.nn.hub.find_spec", lambda name: None)
+    with pytest.raises(MissingDependency, match="DINOv2 needs the extra hub"):
+        local_folder("facebook/dinov2-small", "DINOv2")
 
 
 @pytest.mark.extra

@@ -121,11 +121,9 @@ class SsmVlaAgent:
 
     def _depth_wanted(self) -> bool:
         """To draw what codes mean, and to see whether foretold depth came true."""
-        if self._due() and self.foresight is not None and self.foresight.depth:
-            return True
-        open_ = self._foreseen
-        came = self._step == self._compared + self.model.ahead
-        return open_ is not None and came and open_.prediction.depth_m is not None
+        known = self.model.draws_depth or (self.foresight is not None and self.foresight.depth)
+        came = self._foreseen is not None and self._step == self._compared + self.model.ahead
+        return (self._due() and known) or (came and self.model.draws_depth)
 
     def _waiting(self) -> tuple[int, ...]:
         """Steps that the open comparison wants to see."""
@@ -193,10 +191,14 @@ class SsmVlaAgent:
         valid = came_m > 0
         near, far = float(came_m[valid].min()), float(came_m[valid].max())
         now_m = self._depth_m(begun)
-        known = np.zeros_like(came_m) if now_m is None else now_m
+        assert now_m is not None, "asked for where depth is drawn"
         for caption, depth_m in (("real depth", came_m), ("imagined depth", foretold_m)):
-            rows[caption] = np.stack([_shaded(each, near, far) for each in (*[known] * before, depth_m)])
-        return {f"depth_m/{self.model.ahead}": float(np.abs(foretold_m - came_m)[valid].mean())}
+            rows[caption] = np.stack([_shaded(each, near, far) for each in (*[now_m] * before, depth_m)])
+        both = valid & (now_m > 0)
+        return {
+            f"depth_m/{self.model.ahead}": float(np.abs(foretold_m - came_m)[valid].mean()),
+            f"depth_m present/{self.model.ahead}": float(np.abs(now_m - came_m)[both].mean()),
+        }
 
     def _depth_m(self, step: int) -> Depth | None:
         return self._seen[step].views[self._case.camera].depth_m

@@ -30,7 +30,7 @@ def train(
     from kinesight.cli.ground_training import train_on_ground
     from kinesight.experiments import catalogue, pointing
     from kinesight.experiments.recipe import override
-    from kinesight.experiments.runs import check_taken, create_run
+    from kinesight.experiments.runs import Run, check_taken, create_run
     from kinesight.experiments.training import run_data, train_run
 
     if recipe in pointing.RECIPES:
@@ -41,10 +41,14 @@ def train(
     for name in stages:
         chosen.stage(name)
     taken = arguments.stage_runs(init) if init else {}
+    folder = out or Path("runs") / recipe
+    held = Run(folder, chosen).record().taken
     for name, source in taken.items():
-        check_taken(chosen, name, source)
+        chosen.stage(name)
+        if name not in held:
+            check_taken(chosen, name, source)
     folders = arguments.data_sets(data, ("demos",)) if data else {}
-    run = create_run(out or Path("runs") / recipe, chosen)
+    run = create_run(folder, chosen)
     for name, source in taken.items():
         run.take(name, source)
     with run.phase("collect"):

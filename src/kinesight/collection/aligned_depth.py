@@ -37,7 +37,8 @@ class AlignedDepth:
         return {f"{DEPTH}.{name}": self._of(episode, name) for name in self.cameras}
 
     def _of(self, episode: Episode, camera: str) -> np.ndarray:
-        kind = estimate_of(episode.arrays, camera) or next(iter(INVERSE))
+        kinds = [kind for kind in INVERSE if f"{kind}.{camera}" in episode.arrays]
+        kind = kinds[0] if kinds else next(iter(INVERSE))
         estimates, known = (
             lookup("key of the data set", f"{each}.{camera}", episode.arrays) for each in (kind, SPARSE)
         )

@@ -8,9 +8,6 @@ from kinesight.types.camera import Camera
 from kinesight.types.errors import DataError
 from kinesight.types.facts import DataFacts
 
-PROPRIO = 8
-ROUNDING = 1e-3
-
 
 def data_facts(store: EpisodeStore) -> DataFacts:
     """Read once over all episodes; their cameras of one task must agree.
@@ -27,8 +24,6 @@ def data_facts(store: EpisodeStore) -> DataFacts:
             f"{store.path}/dataset.json: names no action space for the actions of the episodes, a policy "
             "cannot be trained on it"
         )
-    if "action" in recorded:
-        _check_actions(store)
     calibration, moving = _calibration(store)
     low, high = _proprio_range(store) if "proprio" in recorded else ((), ())
     return DataFacts(
@@ -44,18 +39,6 @@ def data_facts(store: EpisodeStore) -> DataFacts:
         moving_cameras=moving,
         uncalibrated_size=None if calibration else _picture_size(store),
     )
-
-
-def _check_actions(store: EpisodeStore) -> None:
-    """Policies act in [-1, 1]: what lies beyond would be learned and then cut off."""
-    for index in range(len(store)):
-        rows = store.window(index, 0, store.meta(index).length, ["action"])["action"]
-        farthest = float(np.abs(rows).max(initial=0))
-        if not farthest <= 1 + ROUNDING:
-            raise DataError(
-                f"{store.path}: actions of episode {index} reach {farthest:.4g}, they must lie in [-1, 1]; "
-                "divide by the scales of the action space, which dataset.json names"
-            )
 
 
 def _calibration(store: EpisodeStore) -> tuple[dict[str, Camera], bool]:
@@ -98,15 +81,17 @@ def _one_size(store: EpisodeStore, sizes: set[tuple[int, ...]]) -> None:
 
 
 def _proprio_range(store: EpisodeStore) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    low, high = np.full(PROPRIO, np.inf), np.full(PROPRIO, -np.inf)
+    found = []
     for index in range(len(store)):
         rows = store.window(index, 0, store.meta(index).length + 1, ["proprio"])["proprio"]
-        if rows.shape[1:] != (PROPRIO,):
+        found.append((rows.min(0), rows.max(0)))
+        if found[-1][0].shape != found[0][0].shape:
             raise DataError(
-                f"{store.path}: proprio of episode {index} has {list(rows.shape[1:])} numbers a row, wanted "
-                f"are {PROPRIO}: position, quaternion and gripper opening"
+                f"{store.path}: proprio of episode {index} has {list(rows.shape[1:])} numbers a row, that of "
+                f"episode 0 {list(found[0][0].shape)}"
             )
-        low, high = np.minimum(low, rows.min(0)), np.maximum(high, rows.max(0))
+    low, high = (np.stack(each) for each in zip(*found, strict=True))
+    low, high = low.min(0), high.max(0)
     return tuple(map(float, low)), tuple(map(float, high))
 
 

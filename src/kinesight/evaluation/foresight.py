@@ -1,12 +1,13 @@
 """How well an agent foresaw what came, over the episodes of an evaluation, which it never learned from.
 
 A `foresight` event says for one moment how far each kind of prediction is from what came: values
-"NAME/STEPS", the mean absolute difference where something moves, of the full range of a colour ("depth_m/4":
-of depth, in metres, everywhere). "present" repeats the present frame, which every prediction has to beat;
-"other codes" draws with the true codes of the moment compared before, which true codes have to beat if they
-say more than what task and scene it is.
+"NAME/STEPS", the mean absolute difference where something moves, of the full range of a colour. "present"
+repeats the present frame, which every prediction has to beat; "other codes" draws with the true codes of the
+moment compared before, which true codes have to beat if they say more than what task and scene it is.
+"depth_m/4" is depth in metres over the whole picture, "depth_m present/4" that of the present depth.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from kinesight.evaluation.statistics import Interval
 from kinesight.types.results import EpisodeResult
 
 KIND = "foresight"
+CODES_RIGHT, DEPTH = "codes right", "depth_m"
+VALUE = re.compile(rf"{CODES_RIGHT}|(?P<name>.+)/(?P<steps>\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,8 @@ def foresight_of(episodes: Sequence[EpisodeResult]) -> dict[str, Mean]:
         moments: dict[str, list[float]] = {}
         for event in episode.events:
             for name, value in event.values.items() if event.kind == KIND else ():
-                moments.setdefault(name, []).append(value)
+                if VALUE.fullmatch(name):  # results of before have others
+                    moments.setdefault(name, []).append(value)
         for name, values in moments.items():
             found.setdefault(name, []).append(float(np.mean(values)))
     return {
@@ -52,11 +56,8 @@ class ForesightTable:
     columns: tuple[str, ...]
     rows: tuple[tuple[int, tuple[Mean | None, ...]], ...]
     codes_right: Mean | None
-    depth_m: tuple[tuple[int, Mean], ...]
-    """Steps ahead, and the mean error of foretold depth [m]."""
-
-
-CODES_RIGHT, DEPTH = "codes right", "depth_m"
+    depth_m: tuple[tuple[int, Mean, Mean | None], ...]
+    """Steps ahead, the mean error of foretold depth, and that of the present depth [m]."""
 
 
 def foresight_table(episodes: Sequence[EpisodeResult]) -> ForesightTable | None:
@@ -65,12 +66,16 @@ def foresight_table(episodes: Sequence[EpisodeResult]) -> ForesightTable | None:
     if not found:
         return None
     split = [(*name.rpartition("/")[::2], mean) for name, mean in found.items() if "/" in name]
-    drawn = {(name, int(steps)): mean for name, steps, mean in split if name != DEPTH}
+    drawn = {(name, int(steps)): mean for name, steps, mean in split if not name.startswith(DEPTH)}
     columns = tuple(dict.fromkeys(name for name, _ in drawn))
     ahead = sorted({steps for _, steps in drawn})
     return ForesightTable(
         columns=columns,
         rows=tuple((steps, tuple(drawn.get((name, steps)) for name in columns)) for steps in ahead),
         codes_right=found.get(CODES_RIGHT),
-        depth_m=tuple((int(steps), mean) for name, steps, mean in split if name == DEPTH),
+        depth_m=tuple(
+            (int(steps), mean, found.get(f"{DEPTH} present/{steps}"))
+            for name, steps, mean in split
+            if name == DEPTH
+        ),
     )

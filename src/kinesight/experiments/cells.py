@@ -17,7 +17,7 @@ from kinesight.evaluation.results import FILE_NAME, Results
 from kinesight.experiments.evaluation import Announce, recipe_cases, run_row, step_limit
 from kinesight.experiments.recipe import Recipe, Stage
 from kinesight.experiments.runs import Run, create_run, open_run
-from kinesight.experiments.training import processes, run_data, train_run
+from kinesight.experiments.training import check_stages, processes, run_data, train_run
 from kinesight.training.checkpoints import checkpoint_path, last_checkpoint
 from kinesight.types.errors import KinesightError, UsageError
 from kinesight.types.locks import held_elsewhere, lock_if_free
@@ -129,6 +129,7 @@ def awaited_stage(recipe: Recipe, folder: Path) -> str:
 
 def _train_shared(run: Run, store: EpisodeStore) -> None:
     """Train the stages that no cell has; those that another process trains come last."""
+    check_stages(run, store, [stage.name for stage in run.recipe.stages])
     left = [stage for stage in run.recipe.stages if not _has(run, stage)]
     while left:
         before = len(left)

@@ -8,7 +8,7 @@ from kinesight.experiments.pace import fewest_steps
 from kinesight.experiments.recipe import Recipe, Stage
 from kinesight.experiments.rows import ROWS, rows_of
 from kinesight.experiments.runs import Run, create_run
-from kinesight.experiments.training import fit_steps, processes, run_data, train_run
+from kinesight.experiments.training import check_stages, fit_steps, processes, run_data, train_run
 
 
 def quickstart(
@@ -23,6 +23,7 @@ def quickstart(
     announce(f"demonstrations of {', '.join(recipe.data.tasks)}")
     with run.phase("collect"):
         store = run_data(run, command=command)
+    check_stages(run, store, [stage.name for stage in recipe.stages])
     fit_steps(run, store)
     for stage in recipe.stages:
         announce(f"training the {stage.name}: {told_steps(run, stage)}")

@@ -5,6 +5,7 @@ runs/NAME/recipe.json, run.json, STAGE/{checkpoints/, metrics.jsonl, tensorboard
 
 import hashlib
 import json
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -159,21 +160,42 @@ def check_taken(recipe: Recipe, stage: str, source: Path) -> None:
     """Refuse another run's stage whose model is not the recipe's: `recipe.json` would say what is not so."""
     here = recipe.stage(stage).model
     _, path = _trained_stage(source, stage)
-    there = from_jsonable(Stage, read_description(path)["stage"], f"{path}/config.json").model
+    there = _described_stage(path).model
     if type(there) is not type(here):
         raise DataError(
             f"{path} is a {type(there).__name__}, {stage} of {recipe.name} a {type(here).__name__}"
         )
-    found, wanted = (to_jsonable(sampled_as(model, here)) for model in (there, here))
-    differing = {name: value for name, value in found.items() if value != wanted[name]}
+    found, wanted = (_leaves(to_jsonable(sampled_as(model, here))) for model in (there, here))
+    differing = {name: value for name, value in found.items() if value != wanted.get(name)}
     if differing:
-        settings = " ".join(
-            f"stages.{stage}.model.{name}={json.dumps(value)}" for name, value in differing.items()
-        )
-        told = ", ".join(f"{name} {wanted[name]}" for name in differing)
+        settings = [f"stages.{stage}.model.{name}={_word(value)}" for name, value in differing.items()]
+        told = ", ".join(f"{name} {wanted.get(name)}" for name in differing)
         raise DataError(
-            f"{path} was trained otherwise than {recipe.name} says ({told}); add --set {settings}"
+            f"{path} was trained otherwise than {recipe.name} says ({told}); add --set {shlex.join(settings)}"
         )
+
+
+def _leaves(document: Mapping[str, Any], group: str = "") -> dict[str, Any]:
+    """Dotted name -> value."""
+    found: dict[str, Any] = {}
+    for name, value in document.items():
+        inner = isinstance(value, dict)
+        found |= _leaves(value, f"{group}{name}.") if inner else {f"{group}{name}": value}
+    return found
+
+
+def _word(value: Any) -> str:
+    """As `--set` takes it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _described_stage(path: Path) -> Stage:
+    """Of a checkpoint."""
+    description = read_description(path)
+    for part in ("stage", "facts"):
+        if part not in description:
+            raise DataError(f"{path}/config.json: {part!r} is missing, this is no checkpoint of a stage")
+    return from_jsonable(Stage, description["stage"], f"{path}/config.json")
 
 
 def _trained_stage(source: Path, stage: str) -> tuple[Path, Path]:
@@ -227,11 +249,7 @@ def load_stage(run: Run, name: str, device: torch.device | str = "") -> Trained:
     Only the settings of sampling are those that the run's recipe has.
     """
     path = run.checkpoint(name)
-    description = read_description(path)
-    for part in ("stage", "facts"):
-        if part not in description:
-            raise DataError(f"{path}/config.json: {part!r} is missing, this is no checkpoint of a stage")
-    stage = from_jsonable(Stage, description["stage"], f"{path}/config.json")
+    stage, description = _described_stage(path), read_description(path)
     facts = from_jsonable(DataFacts, description["facts"], f"{path}/config.json")
     model = sampled_as(stage.model, run.recipe.stage(name).model).build(facts)
     _check_frozen(model, description, path)
@@ -253,7 +271,7 @@ def _check_frozen(model: nn.Module, description: Mapping[str, Any], path: Path) 
     """What a checkpoint leaves out must be what it was trained beside."""
     now = model.frozen() if isinstance(model, Pretrained) else {}
     for file, digest in description.get("frozen", {}).items():
-        if now.get(file) != digest:
+        if file in now and now[file] != digest:
             raise DataError(
-                f"{path}/config.json: trained beside {file} of hash {digest}, which now has {now.get(file)}"
+                f"{path}/config.json: trained beside {file} of hash {digest}, which now has {now[file]}"
             )

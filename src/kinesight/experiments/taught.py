@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -17,6 +18,10 @@ from kinesight.models.latent_codes import LatentCodes
 from kinesight.models.ssm_vla import SsmVlaConfig
 from kinesight.types.errors import DataError, UsageError
 from kinesight.types.facts import DataFacts
+from kinesight.types.observation import PROPRIO_NAMES
+
+ROUNDING = 1e-3
+"""Actions may be so far beyond their bounds."""
 
 
 def check_data(run: Run, stage: Stage, model: nn.Module, store: EpisodeStore, facts: DataFacts) -> None:
@@ -25,6 +30,14 @@ def check_data(run: Run, stage: Stage, model: nn.Module, store: EpisodeStore, fa
     _check_words(stage, store)
     assert isinstance(model, TrainableModel), "every configuration builds one"
     for stream in model.streams.values():
+        read = {take.key for take in stream.windows.takes.values()}
+        if "action" in read:
+            _check_actions(store)
+        if "proprio" in read and len(facts.proprio_low) != len(PROPRIO_NAMES):
+            raise DataError(
+                f"{store.path}: proprio has {len(facts.proprio_low)} numbers a row, {stage.name} learns from "
+                f"{len(PROPRIO_NAMES)}: {', '.join(PROPRIO_NAMES)}"
+            )
         _check_depth(run, stage, store, stream.cameras or facts.cameras)
 
 
@@ -35,8 +48,8 @@ def adopt_teacher(stage: Stage, model: nn.Module, teacher: nn.Module | None) -> 
         raise UsageError(f"stage {stage.name!r} learns from an earlier stage: name it as its teacher")
     if not wanted and stage.teacher:
         raise UsageError(
-            f"stage {stage.name!r}, as it is set, learns from no other, so {stage.teacher!r} would be "
-            f"trained for nothing: --set stages.{stage.name}.teacher= and leave that stage out of --stage"
+            f"stage {stage.name!r}, as it is set, learns from no other and would not ask {stage.teacher!r}: "
+            f"--set stages.{stage.name}.teacher= and, where nobody else asks that one, --stage without it"
         )
     if isinstance(model, Student) and teacher is not None:
         model.adopt(teacher)
@@ -47,7 +60,7 @@ def stream_cameras(stage: Stage, stream: Stream, stores: Sequence[EpisodeStore])
     cameras = stream.cameras or stores[0].info.cameras
     if not _watches_depth(stage.model):
         return cameras
-    return tuple(camera for camera in cameras if all(camera in with_depth(store) for store in stores))
+    return tuple(camera for camera in cameras if all(camera in depth_cameras(store) for store in stores))
 
 
 def with_taught_keys(run: Run, stage: Stage, stores: Sequence[EpisodeStore]) -> tuple[EpisodeStore, ...]:
@@ -68,6 +81,18 @@ def _check_lengths(stage: Stage, stores: Sequence[EpisodeStore]) -> None:
         if steps > longest:
             raise DataError(
                 f"{stage.name}: {name} spans {steps} steps, the longest of the episodes has {longest}"
+            )
+
+
+def _check_actions(store: EpisodeStore) -> None:
+    """Policies act in [-1, 1]: what lies beyond would be learned and then cut off."""
+    for index in range(len(store)):
+        rows = store.window(index, 0, store.meta(index).length, ["action"])["action"]
+        farthest = float(np.abs(rows).max(initial=0))
+        if not farthest <= 1 + ROUNDING:
+            raise DataError(
+                f"{store.path}: actions of episode {index} reach {farthest:.4g}, they must lie in [-1, 1]; "
+                "divide by the scales of the action space, which dataset.json names"
             )
 
 
@@ -113,9 +138,11 @@ def _check_depth(run: Run, stage: Stage, store: EpisodeStore, cameras: Sequence[
     """Depth is learned from a sensor's or what it is aligned from: codes of one camera's, policies of all."""
     if not _learns_depth(stage.model):
         return
-    there = with_depth(store)
+    there = depth_cameras(store)
     lacking = [camera for camera in cameras if camera not in there]
     if not lacking or (_watches_depth(stage.model) and len(lacking) < len(cameras)):
+        aligned = AlignedDepth(tuple(name for name in _estimated(store) if name in cameras))
+        aligned(store[0])  # raises where the estimates cannot be aligned
         return
     learners = [other.name for other in run.recipe.stages if _learns_depth(other.model)]
     without = " ".join(f"stages.{name}.model.depth=false" for name in learners)
@@ -123,11 +150,12 @@ def _check_depth(run: Run, stage: Stage, store: EpisodeStore, cameras: Sequence[
     raise DataError(
         f"{store.path}: no depth is recorded of {', '.join(lacking)}, and {stage.name} learns to predict it. "
         f"Collect with --depth, or record {estimates}, and {SPARSE}.CAM, or go without: --set {without}. "
-        "Frames are then predicted in colour alone."
+        "Frames are then predicted in colour alone. A camera that is looked at beside others, as "
+        "second_view, needs none."
     )
 
 
-def with_depth(store: EpisodeStore) -> tuple[str, ...]:
+def depth_cameras(store: EpisodeStore) -> tuple[str, ...]:
     """Cameras with the depth of a sensor, or with estimates that can be aligned to known points."""
     recorded = store.layout(0)
     return tuple(
@@ -135,10 +163,15 @@ def with_depth(store: EpisodeStore) -> tuple[str, ...]:
     )
 
 
+def _estimated(store: EpisodeStore) -> tuple[str, ...]:
+    """Cameras whose depth is aligned, since none was measured."""
+    recorded = store.layout(0)
+    return tuple(name for name in depth_cameras(store) if f"{DEPTH}.{name}" not in recorded)
+
+
 def _with_depth(store: EpisodeStore) -> EpisodeStore:
     """Where a camera has no sensor's depth, that of estimates, aligned to the points that are known."""
-    recorded = store.layout(0)
-    aligned = AlignedDepth(tuple(name for name in with_depth(store) if f"{DEPTH}.{name}" not in recorded))
+    aligned = AlignedDepth(_estimated(store))
     if not aligned.cameras:
         return store
     return store.with_derived(derive(store, "depth", aligned, parameters=aligned))

@@ -88,11 +88,7 @@ def train_run(run: Run, store: EpisodeStore, stages: Sequence[str] = ()) -> None
     One that is trained, or taken from another run, is left.
     """
     names = stages or [stage.name for stage in run.recipe.stages]
-    # Data that a late stage cannot learn from are refused before hours went into the early ones.
-    facts = data_facts(store)
-    for stage in map(run.stage, names):
-        if not _done(run, stage):
-            check_stage(run, stage, store, facts)
+    check_stages(run, store, names)
     run.note_data(store.path)
     fit_steps(run, store)
     store = _with_intervals(run.recipe, store)
@@ -104,9 +100,26 @@ def train_run(run: Run, store: EpisodeStore, stages: Sequence[str] = ()) -> None
             train_stage(run, stage, stores)
 
 
-def check_stage(run: Run, stage: Stage, store: EpisodeStore, facts: DataFacts) -> None:
-    """Refuse what the stage could not be trained on: data, files of weights, the stage that teaches it."""
+def check_stages(run: Run, store: EpisodeStore, names: Sequence[str]) -> None:
+    """Refuse what a late stage of these could not be trained on before hours go into the early ones."""
+    facts = data_facts(store)
+    for place, stage in enumerate(map(run.stage, names)):
+        if _done(run, stage):
+            continue
+        for other in stage.after:
+            if other not in names[:place] and not last_checkpoint(run.stage_folder(other) / "checkpoints"):
+                raise DataError(
+                    f"{run.path}: {stage.name} needs {other}, which is not trained; train it first: "
+                    f"--stage {other},{stage.name}, or take it from another run: --init {other}=RUN"
+                )
+        _check_stage(run, stage, store, facts)
+
+
+def _check_stage(run: Run, stage: Stage, store: EpisodeStore, facts: DataFacts) -> None:
+    """Data, files of weights, the stage that teaches it; one that has begun had what it needs."""
     model = build_model(stage, store, facts)
+    if last_checkpoint(run.stage_folder(stage.name) / "checkpoints"):
+        return
     check_data(run, stage, model, store, facts)
     if isinstance(model, Pretrained) and not stage.needs:
         model.load_pretrained()

@@ -18,8 +18,8 @@ LEAST_POINTS = 8
 """Fewer than this are noise, whatever they say."""
 OUTLIER = 4.0
 """Residuals beyond so many median ones are left out of the second fit."""
-LEAST_EXPLAINED = 0.5
-"""Of the known points' variance; below, the estimate says too little of this picture."""
+LEAST_EXPLAINED, MOST_ERROR = 0.5, 0.05
+"""A line that explains less of the known points' variance, and misses them by a larger share, is chance."""
 FARTHEST_M = 65.0
 """Deeper is invalid, as in the store."""
 
@@ -34,6 +34,8 @@ class Alignment:
     """Known points that it rests on."""
     explained: float
     """Share of their variance that the line explains (R²)."""
+    error: float
+    """Root mean square of what is left, as a share of their mean."""
 
 
 def fit_line(estimate: Float[np.ndarray, "n"], known: Float[np.ndarray, "n"]) -> Alignment:
@@ -60,24 +62,26 @@ def fit_line(estimate: Float[np.ndarray, "n"], known: Float[np.ndarray, "n"]) ->
             "what is nearer, or one is depth and the other inverse depth"
         )
     shift = float(known.mean(dtype=np.float64)) - scale * float(estimate.mean(dtype=np.float64))
-    left = float(np.square(y - scale * x).sum()) / float(y @ y)
-    return Alignment(scale, shift, len(estimate), 1 - left)
+    middle, left = float(known.mean(dtype=np.float64)), float(np.square(y - scale * x).sum())
+    error = (left / len(estimate)) ** 0.5 / middle
+    return Alignment(scale, shift, len(estimate), 1 - left / float(y @ y), error)
 
 
 def robust_line(estimate: Float[np.ndarray, "n"], known: Float[np.ndarray, "n"]) -> Alignment:
     """The line through the points without those that are far from a first line.
 
-    Raises `DataError` where it explains less than half of what the rest vary, as lines through chance do.
+    Raises `DataError` where it explains little of how the rest vary and misses them by much, as lines through
+    chance do; of a flat scene a good line may explain little, but misses by little too.
     """
     first = fit_line(estimate, known)
     residual = np.abs(first.scale * estimate + first.shift - known)
     near = residual <= OUTLIER * max(float(np.median(residual)), 1e-9)
     few = near.all() or near.sum() < LEAST_POINTS
     line = first if few else fit_line(estimate[near], known[near])
-    if line.explained < LEAST_EXPLAINED:
+    if line.explained < LEAST_EXPLAINED and line.error > MOST_ERROR:
         raise DataError(
             f"alignment of depth: estimate and {line.points} known points hardly go together, a line "
-            f"explains {line.explained:.0%} of how the points vary"
+            f"explains {line.explained:.0%} of how the points vary and misses them by {line.error:.0%}"
         )
     return line
 

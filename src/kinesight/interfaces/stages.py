@@ -180,6 +180,11 @@ class Predictor(Protocol):
         ...
 
     @property
+    def draws_depth(self) -> bool:
+        """Whether that frame has depth."""
+        ...
+
+    @property
     def offsets(self) -> tuple[int, ...]:
         """Steps of the frames that it looks at, from the present one; rising, the last is 0."""
         ...

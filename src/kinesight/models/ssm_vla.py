@@ -288,6 +288,10 @@ class SsmVla(nn.Module):
     def ahead(self) -> int:
         return self.config.ahead if self.config.imagine else 0
 
+    @property
+    def draws_depth(self) -> bool:
+        return self.config.imagine and self.config.depth
+
     @torch.inference_mode()
     def predict(
         self, history: Sequence[Observation], valid: Sequence[bool], generator: Generator

@@ -1,6 +1,8 @@
 """Pretrained models of transformers (extra hub), from local folders or, where one is named, the model hub."""
 
 import re
+from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +12,37 @@ from kinesight.types.serial import parse_json
 
 FILES = ("*.safetensors", "*.bin", "*.json", "*.txt")
 """What decides a model's results: weights, configuration, tokeniser."""
+FETCHED = ("*.safetensors", "*.json", "*.txt")
+"""Of a repository of the hub, which may hold its weights in other formats too."""
 
 
 def local_folder(name: str, what: str) -> Path:
-    """A folder as it is named; OWNER/NAME, where there is no such folder, is fetched from the model hub.
+    """A folder as it is named; where there is none, OWNER/NAME or OWNER/NAME@REVISION of the model hub.
 
-    What was fetched before is found again without a network.
+    What was fetched before is taken as it is, without a network; a revision keeps it the same elsewhere.
     """
-    if Path(name).exists() or not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+    named = re.fullmatch(r"([\w.-]+/[\w.-]+?)(?:@([\w.-]+))?", name)
+    if Path(name).exists() or named is None:
         return Path(name)
+    if not find_spec("transformers") or not find_spec("huggingface_hub"):
+        raise MissingDependency(f"{what} needs the extra hub: pip install kinesight[hub]")
+    import huggingface_hub
+
+    def snapshot(cached: bool) -> Path:
+        patterns = list(FETCHED)
+        return Path(
+            huggingface_hub.snapshot_download(
+                named[1], revision=named[2], allow_patterns=patterns, local_files_only=cached
+            )
+        )
+
+    # What it raises depends on its version.
+    with suppress(Exception):
+        return snapshot(cached=True)
     try:
-        import huggingface_hub  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        raise MissingDependency(f"{what} needs the extra hub: pip install kinesight[hub]") from None
-    try:
-        return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(FILES)))
-    except (OSError, ValueError) as error:  # its own errors are OSErrors and ValueErrors
-        raise DataError(
-            f"{name}: no folder here, and the hub gives no {what} of this name: {error}"
-        ) from None
+        return snapshot(cached=False)
+    except Exception as error:
+        raise DataError(f"{name}: no folder here, and the hub gives no such {what}: {error}") from None
 
 
 def read_local(folder: Path, what: str, *classes: str, kind: str = "") -> tuple[Any, ...]:
