@@ -2,7 +2,8 @@
 
     python bench/attention.py --out runs/bench-attention
 
-Sizes are those of the stages of `ssm-vla-small`; one thread, the least CPU time of several repeats.
+Sizes are those of the stages of `ssm-vla-small`, and a longer one; queries, keys and values lie in memory as
+one linear layer gives them. One thread, the least CPU time of several repeats.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from einops import rearrange
 from ssm_vla import cpu_s
 from torch import Tensor
 from torch.nn import functional as F
@@ -20,7 +22,12 @@ from kinesight.evaluation.provenance import hardware, versions
 from kinesight.nn.attention import attend
 from kinesight.types.files import write_atomic
 
-SIZES = {"features": (64, 4, 16, 32), "lam": (96, 4, 64, 32), "policy": (32, 4, 170, 32)}
+SIZES = {
+    "features": (64, 4, 16, 32),
+    "lam": (96, 4, 64, 32),
+    "policy": (32, 4, 170, 32),
+    "long": (8, 4, 576, 32),
+}
 """Batch, heads, tokens, features a head."""
 WAYS: dict[str, tuple[Callable[..., Tensor], torch.dtype]] = {
     "bfloat16": (F.scaled_dot_product_attention, torch.bfloat16),
@@ -34,9 +41,13 @@ def milliseconds(
 ) -> float:
     """Of one pass and its gradient."""
     generator = torch.Generator().manual_seed(0)
-    drawn = torch.randn(3, *size, generator=generator)
-    tokens = [part.to(dtype, copy=True).requires_grad_() for part in drawn]
-    return 1000 * cpu_s(lambda: way(*tokens).sum().backward(), repeats)
+    batch, heads, count, features = size
+    drawn = torch.randn(batch, count, 3 * heads * features, generator=generator).to(dtype).requires_grad_()
+
+    def there_and_back() -> None:
+        way(*rearrange(drawn, "b n (s h d) -> s b h n d", s=3, h=heads)).sum().backward()
+
+    return 1000 * cpu_s(there_and_back, repeats)
 
 
 def main() -> None:

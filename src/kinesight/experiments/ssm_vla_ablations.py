@@ -1,6 +1,7 @@
 """SSM-VLA's own ablations (its Table II), and what watching video without actions is worth.
 
-Every cell differs from the base in one thing and is measured twice: on single tasks and on drawer chains.
+Every cell but the controls of time differs from the base in one thing, and is measured twice: on single tasks
+and on drawer chains.
 Budget `small` is for two cores: a quarter of an hour of training a cell; stages that cells share are trained
 once.
 """
@@ -54,7 +55,7 @@ def _structure(base: Recipe) -> Ablation:
     note = (
         "One key frame: that 4 steps ahead, so a third of the codes; the loss of the latent plan, a sum over "
         "codes, has a third of its size. The last three rows are not in the paper: two take away the visual "
-        "chain of thought too, one gives the time that the LAM takes to the policy."
+        "chain of thought too, one gives the policy the time that the LAM takes at the small budget."
     )
     steps = round(WITHOUT_LAM_LONGER * base.stage(POLICY).training.steps)
     longer = _with_policy_steps(_cell(base, with_policy, frames=0), steps)

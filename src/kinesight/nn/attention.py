@@ -15,8 +15,8 @@ def attend(
 ) -> Float[Tensor, "b h n d"]:
     """Values of what each query sees, averaged; `mask`: [n m] or [b 1 n m], True where it may look.
 
-    On a CPU at least in float32, whatever the autocast: PyTorch's kernel takes two to three times as long
-    there to go back through bfloat16 (bench/attention.py).
+    On a CPU at least in float32, whatever the autocast: PyTorch's kernel goes back through bfloat16 more
+    slowly there, the more so the fewer tokens there are (bench/attention.py).
     """
     if q.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)

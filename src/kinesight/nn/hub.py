@@ -29,7 +29,7 @@ def local_folder(name: str, what: str) -> Path:
     import huggingface_hub
 
     def snapshot(cached: bool) -> Path:
-        patterns = list(FETCHED)
+        patterns: list[str] = list(FETCHED)
         return Path(
             huggingface_hub.snapshot_download(
                 named[1], revision=named[2], allow_patterns=patterns, local_files_only=cached
