@@ -93,6 +93,7 @@ def measure(run: Run, row: str, cases: Sequence[Case], out: Path, *_: Any) -> Re
 DELAY_S = 0.0
 STAND_INS = {
     "run_data": lambda run, command: object.__new__(EpisodeStore),  # nobody looks into it
+    "check_stages": lambda run, store, names: None,
     "train_run": train,
     "run_row": measure,
 }

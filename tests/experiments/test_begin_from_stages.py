@@ -124,7 +124,8 @@ def test_what_cannot_be_taken_is_refused(run: Run, store: EpisodeStore, tmp_path
     with pytest.raises(DataError, match="base is trained already"):
         run.take("base", tmp_path)
     with pytest.raises(
-        DataError, match="holds no checkpoint; train it first: kinesight train tuned --stage base"
+        DataError,
+        match="needs base, which is not trained; train it first: kinesight train tuned --stage base",
     ):
         train_run(other, store, ["tuned"])
     with pytest.raises(UsageError, match="Unknown stage 'bas'"):

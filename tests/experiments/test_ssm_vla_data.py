@@ -127,7 +127,7 @@ def test_a_stage_whose_teacher_is_neither_trained_nor_asked_for_is_refused(
     run = create_run(tmp_path / "run", RECIPE)
     for names in ([FEATURES, POLICY], [FEATURES, POLICY, LAM]):
         with pytest.raises(
-            DataError, match="policy needs lam, which is not trained; train it first: --stage lam"
+            DataError, match="policy needs lam, which is not trained; train it first: kinesight train "
         ):
             train_run(run, seen, names)
     assert not trained_stages(run)

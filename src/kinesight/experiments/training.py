@@ -106,13 +106,14 @@ def check_stages(run: Run, store: EpisodeStore, names: Sequence[str]) -> None:
     for place, stage in enumerate(map(run.stage, names)):
         if _done(run, stage):
             continue
+        _check_stage(run, stage, store, facts)
         for other in stage.after:
             if other not in names[:place] and not last_checkpoint(run.stage_folder(other) / "checkpoints"):
                 raise DataError(
                     f"{run.path}: {stage.name} needs {other}, which is not trained; train it first: "
-                    f"--stage {other},{stage.name}, or take it from another run: --init {other}=RUN"
+                    f"kinesight train {run.recipe.name} --stage {other},{stage.name} --out {run.path}, "
+                    f"or take it from another run: --init {other}=RUN"
                 )
-        _check_stage(run, stage, store, facts)
 
 
 def _check_stage(run: Run, stage: Stage, store: EpisodeStore, facts: DataFacts) -> None:
