@@ -301,7 +301,7 @@ def test_variants_of_the_small_recipe_differ_in_one_thing_and_share_its_data() -
 def test_every_table_compares_cells_that_differ(budget: str) -> None:
     tables = catalogue.ablations("ssm-vla", budget)
     few, many = ssm_vla_ablations.LABELS[budget]
-    names = ["structure", "chains", f"pretraining-{few}", f"pretraining-{many}"]
+    names = ["structure", "longer", "chains", f"pretraining-{few}", f"pretraining-{many}"]
     assert [table.name for table in tables] == names
     for table in tables:
         assert len({cell.folder.rpartition("-")[2] for cell in table.cells}) == len(table.cells)

@@ -38,7 +38,7 @@ SHORT = replace(
 LONGER = 3
 """So many times the policy's steps take about as long as watching and acting together do at the small budget,
 with features, LAM and codes."""
-WITHOUT_LAM_LONGER = 2.5
+LONGER_POLICY = 2.5
 """So many times the steps of a policy without latent plan take about as long as LAM and full policy."""
 BUDGETS: dict[str, Recipe] = {"tiny": TINY, "small": SHORT, "paper": FULL}
 LABELS: dict[str, tuple[int, ...]] = {"tiny": (1, 2), "small": (5, 25), "paper": (5, 25)}
@@ -48,7 +48,8 @@ LABELS: dict[str, tuple[int, ...]] = {"tiny": (1, 2), "small": (5, 25), "paper":
 def ablations(budget: str) -> tuple[Ablation, ...]:
     """Every table at this budget; an unknown one is answered with the list."""
     base = lookup("budget", budget, BUDGETS)
-    return (_structure(base), _chains(base), *(_pretraining(base, count) for count in LABELS[budget]))
+    few, many = (_pretraining(base, count) for count in LABELS[budget])
+    return (_structure(base), _longer(base), _chains(base), few, many)
 
 
 def _structure(base: Recipe) -> Ablation:
@@ -57,10 +58,22 @@ def _structure(base: Recipe) -> Ablation:
         "codes, has a third of its size. The last three rows are not in the paper: two take away the visual "
         "chain of thought too, one gives the policy the time that the LAM takes at the small budget."
     )
-    steps = round(WITHOUT_LAM_LONGER * base.stage(POLICY).training.steps)
-    longer = _with_policy_steps(_cell(base, with_policy, frames=0), steps)
-    cells = (*_parts(base), Cell(f"without LAM, {WITHOUT_LAM_LONGER} times the steps", longer))
+    cells = (*_parts(base), _longer_cell(Cell("without LAM", _cell(base, with_policy, frames=0))))
     return Ablation("structure", "What the parts are worth (Table II)", note, cells)
+
+
+def _longer(base: Recipe) -> Ablation:
+    """Whether a part helps to learn something, or to learn it sooner."""
+    chosen = ("full model", "without LAM", "without next frame", "neither LAM nor next frame")
+    cells = tuple(_longer_cell(cell) for cell in _parts(base) if cell.name in chosen)
+    note = "The same features and latent actions; policies make more steps. What is left of the differences?"
+    return Ablation("longer", f"What the parts are worth after {LONGER_POLICY} times the steps", note, cells)
+
+
+def _longer_cell(cell: Cell) -> Cell:
+    steps = round(LONGER_POLICY * cell.recipe.stage(POLICY).training.steps)
+    recipe = _with_policy_steps(cell.recipe, steps)
+    return replace(cell, name=f"{cell.name}, {LONGER_POLICY} times the steps", recipe=recipe)
 
 
 def _chains(base: Recipe) -> Ablation:
