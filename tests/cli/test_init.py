@@ -48,7 +48,7 @@ def test_wrong_use_is_answered(kinesight, workspace: Path) -> None:
 
 
 def test_a_stage_that_was_trained_otherwise_is_refused_with_what_to_set(kinesight, workspace: Path) -> None:
-    words = ("train", "spatial-policy-tiny", "--init", "imaginer=tiny,policy=tiny", "--out", "other")
+    words = ("train", "spatial-policy-tiny", "--init", "imaginer=tiny,policy=tiny", "--out", "otherwise")
     model = json.loads((workspace / "tiny" / "recipe.json").read_text())["stages"][1]["model"]
     assert model["type"] == "GoalPolicyConfig"
     horizon = model["horizon"]
@@ -57,7 +57,7 @@ def test_a_stage_that_was_trained_otherwise_is_refused_with_what_to_set(kinesigh
     assert outcome.status == 1
     assert f"was trained otherwise than spatial-policy-tiny says (horizon {horizon + 2}); add --set " in text
     assert f"stages.policy.model.horizon={horizon}" in text
-    assert not (workspace / "other").exists(), "another attempt begins anew"
+    assert not (workspace / "otherwise").exists(), "another attempt begins anew"
     sampled = kinesight(*words, "--set", "stages.imaginer.model.steps=3")
     assert sampled.status == 0, sampled.err
 

@@ -18,7 +18,7 @@ from kinesight.types.camera import Camera
 from kinesight.types.case import Case
 from kinesight.types.errors import DataError
 from kinesight.types.results import EpisodeResult
-from kinesight.types.serial import from_json, from_jsonable, parse_json, to_json, to_jsonable
+from kinesight.types.serial import differences, from_json, from_jsonable, parse_json, to_json, to_jsonable
 
 
 @dataclass(frozen=True)
@@ -139,3 +139,15 @@ def test_text_that_is_no_json_names_its_file():
 def test_objects_without_a_json_form_are_refused():
     with pytest.raises(TypeError, match="object has no JSON form"):
         to_jsonable({"a": object()})
+
+
+def test_lists_of_other_members_differ_by_their_names():
+    there = {"stages": [{"name": "lam", "steps": 1}], "seeds": [1, 2]}
+    here = {"stages": [{"name": "lam", "steps": 2}, {"name": "policy"}], "seeds": [1]}
+    assert differences(there, here) == [
+        "stages are lam there and lam, policy here",
+        "seeds is [1, 2] there and [1] here",
+    ]
+    assert differences(there, {**there, "stages": here["stages"][:1]}) == [
+        "stages[0].steps is 1 there and 2 here"
+    ]

@@ -63,9 +63,17 @@ def differences(there: Any, here: Any, path: str = "") -> list[str]:
         pairs = [(f"{path}.{name}".strip("."), there.get(name), here.get(name)) for name in names]
     elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
         pairs = [(f"{path}[{i}]", a, b) for i, (a, b) in enumerate(zip(there, here, strict=True))]
+    elif _named(there) and _named(here):
+        told = (", ".join(member["name"] for member in members) for members in (there, here))
+        return [f"{path} are {next(told)} there and {next(told)} here"]
     else:
         return [] if there == here else [f"{path} is {there!r} there and {here!r} here"]
     return [sentence for name, a, b in pairs for sentence in differences(a, b, name)]
+
+
+def _named(members: Any) -> bool:
+    """Whether it is a list of things with names, such as stages: the names tell enough of how lists differ."""
+    return isinstance(members, list) and all(isinstance(m, dict) and "name" in m for m in members)
 
 
 def _plain(value: Any) -> Any:
