@@ -72,7 +72,7 @@ def differences(there: Any, here: Any, path: str = "") -> list[str]:
 
 
 def _named(members: Any) -> bool:
-    """Whether it is a list of things with names, such as stages: the names tell enough of how lists differ."""
+    """Whether it is a list of things with names, such as stages, which tell enough of how lists differ."""
     return isinstance(members, list) and all(isinstance(m, dict) and "name" in m for m in members)
 
 
