@@ -111,7 +111,7 @@ def _pretraining(base: Recipe, count: int) -> Ablation:
         "same ones in every row. Watching: features and LAM, then frames and latent plans in half of the "
         f"policy's {steps} steps, all without actions. With actions every row makes {steps} steps, the "
         f"second {LONGER * steps}: at the small budget the time of the first row. The last row watches its "
-        "labelled episodes and no others: what the first has over it is due to the video without actions."
+        "labelled episodes and no others: it differs from the first in the video without actions."
     )
     return Ablation(f"pretraining-{count}", f"Video without actions, {count} labelled", note, cells)
 
