@@ -73,6 +73,12 @@ def test_nested_settings_are_told_as_they_are_set(kinesight, workspace: Path) ->
         DataError, match=r"\(vit\.blocks 1\); add --set stages\.features\.model\.vit\.blocks=2$"
     ):
         check_taken(recipe, "features", workspace / "features")
+    small = catalogue.recipe("spatial-policy-tiny").stage("policy")
+    wide = replace(small, name="policy", model=replace(small.model, widths=(16, 32)))  # type: ignore[arg-type]
+    write_atomic(folder / "config.json", to_json({"stage": wide, "facts": {}}))
+    with pytest.raises(DataError, match=r"add --set 'stages\.policy\.model\.widths=\[16, 32\]'$"):
+        check_taken(catalogue.recipe("spatial-policy-tiny"), "policy", workspace / "features")
+    write_atomic(folder / "config.json", to_json({"stage": other, "facts": {}}))
     policy = replace(recipe, stages=(replace(recipe.stages[2], name="features", teacher=""),))
     with pytest.raises(
         DataError, match="is a MaskedAutoencoderConfig, features of ssm-vla-tiny a SsmVlaConfig"

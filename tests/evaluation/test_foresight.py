@@ -32,14 +32,13 @@ EPISODES = (
 
 def test_an_episode_counts_once_however_many_moments_it_has() -> None:
     found = foresight_of(EPISODES)
-    assert {name: (mean.value, mean.episodes) for name, mean in found.items()} == {
+    assert {name: (mean.mean, mean.episodes) for name, mean in found.items()} == {
         "present/4": (pytest.approx(0.4), 2),
         "true codes/4": (pytest.approx(0.1), 1),
         "codes right": (0.5, 1),
         "present/8": (0.7, 1),
     }
-    interval = found["present/4"].interval_95
-    assert (interval.low, interval.high) == (pytest.approx(0.3), pytest.approx(0.5))
+    assert found["present/4"].bootstrap_95 == (pytest.approx(0.3), pytest.approx(0.5))
     assert foresight_of(EPISODES[2:]) == {}
     assert foresight_table(EPISODES[2:]) is None
 
@@ -52,12 +51,12 @@ def test_the_table_has_a_row_for_every_distance() -> None:
     table = foresight_table(deep)
     assert table is not None
     assert table.columns == ("present", "true codes")
-    values = [(steps, [mean and round(mean.value, 6) for mean in means]) for steps, means in table.rows]
+    values = [(steps, [mean and round(mean.mean, 6) for mean in means]) for steps, means in table.rows]
     assert values == [(4, [0.4, 0.1]), (8, [0.7, None])]
     assert table.codes_right is not None
     ((steps, mean, present),) = table.depth_m
     assert present is not None
-    assert (steps, mean.value, present.value) == (4, 0.03, 0.01)
+    assert (steps, mean.mean, present.mean) == (4, 0.03, 0.01)
 
 
 def test_values_of_before_are_passed_over() -> None:

@@ -142,63 +142,77 @@ class SsmVlaAgent:
     def _compare(self, foreseen: _Foreseen) -> Event:
         """What was predicted, beside what came."""
         begun, prediction = self._compared, foreseen.prediction
-        now = self._picture(begun)
-        rows: dict[str, Video] = {
-            "real": np.stack([now, *(self._picture(begun + step) for step in self._shown)])
-        }
+        clip = np.stack([self._picture(begun + step) for step in (0, *self._shown)])
+        rows: dict[str, Video] = {"real": clip}
         values: dict[str, float] = {}
-        reason = f"predicted at step {begun}"
+        told = [f"predicted at step {begun}"]
         if prediction.video is not None:
-            ahead = self.model.ahead
-            imagined, real = prediction.video.frames[0], self._picture(begun + ahead)
-            before = self._shown.index(ahead) + 1
-            rows["imagined"] = np.stack([*[now] * before, imagined])
-            off = _errors(now, real, {"present": now, "imagined": imagined}, ahead)
-            values |= off
-            if off:
-                drawn, still = off[f"imagined/{ahead}"], off[f"present/{ahead}"]
-                reason += f", next frame off by {drawn:.3f} where things move, the present one by {still:.3f}"
+            values |= self._compare_frame(prediction.video.frames[0], rows, told)
             if prediction.depth_m is not None:
-                values |= self._compare_depth(begun, prediction.depth_m, rows, before)
+                values |= self._compare_depth(prediction.depth_m, rows)
         if prediction.latents is not None and self.foresight is not None:
-            clip = np.stack([now, *(self._picture(begun + step) for step in self.foresight.steps)])
-            true = self.foresight.codes_of(clip)
-            depth_m = self._depth_m(begun)
-            from_true = self.foresight.draw(now, depth_m, true)
-            from_predicted = self.foresight.draw(now, depth_m, prediction.latents)
-            rows["true codes"] = np.concatenate([now[None], from_true])
-            rows["predicted codes"] = np.concatenate([now[None], from_predicted])
-            rows["difference"] = np.concatenate([np.zeros_like(now[None]), _apart(from_true, from_predicted)])
-            drawn = {"true codes": from_true, "predicted codes": from_predicted}
-            if self._codes is not None:
-                drawn["other codes"] = self.foresight.draw(now, depth_m, self._codes)
-            self._codes = true
-            for k, step in enumerate(self.foresight.steps):
-                shown = {"present": now, **{name: video[k] for name, video in drawn.items()}}
-                values |= _errors(now, clip[k + 1], shown, step)
-            values["codes right"] = float((true == prediction.latents).mean())
-            reason += f", {(true == prediction.latents).sum()} of {true.size} codes right"
+            values |= self._compare_codes(self.foresight, prediction.latents, rows, told)
         steps = (begun, *(begun + step for step in self._shown))
-        return Event(self._step, "foresight", reason, values=values, comparison=Comparison(steps, rows))
+        compared = Comparison(steps, rows)
+        return Event(self._step, "foresight", ", ".join(told), values=values, comparison=compared)
 
-    def _compare_depth(
-        self, begun: int, foretold_m: Depth, rows: dict[str, Video], before: int
-    ) -> dict[str, float]:
-        """Mean distance to the depth that came [m], and the pictures of both; nothing without a sensor."""
-        came_m = self._depth_m(begun + self.model.ahead)
-        if came_m is None or not (came_m > 0).any():
+    def _compare_frame(self, imagined: Image, rows: dict[str, Video], told: list[str]) -> dict[str, float]:
+        now, ahead = self._picture(self._compared), self.model.ahead
+        rows["imagined"] = np.stack([*[now] * self._before, imagined])
+        real = self._picture(self._compared + ahead)
+        values = _errors(now, real, {"present": now, "imagined": imagined}, ahead)
+        if values:
+            still, off = values.values()
+            told.append(f"next frame off by {off:.3f} where things move, the present one by {still:.3f}")
+        return values
+
+    def _compare_depth(self, foretold_m: Depth, rows: dict[str, Video]) -> dict[str, float]:
+        """Mean distance to the depth that came [m]; nothing without a sensor."""
+        ahead = self.model.ahead
+        now_m, came_m = (self._depth_m(self._compared + step) for step in (0, ahead))
+        if now_m is None or came_m is None:
             return {}
-        valid = came_m > 0
+        valid = (now_m > 0) & (came_m > 0)
+        if not valid.any():
+            return {}
         near, far = float(came_m[valid].min()), float(came_m[valid].max())
-        now_m = self._depth_m(begun)
-        assert now_m is not None, "asked for where depth is drawn"
         for caption, depth_m in (("real depth", came_m), ("imagined depth", foretold_m)):
-            rows[caption] = np.stack([_shaded(each, near, far) for each in (*[now_m] * before, depth_m)])
-        both = valid & (now_m > 0)
+            rows[caption] = np.stack(
+                [_shaded(each, near, far) for each in (*[now_m] * self._before, depth_m)]
+            )
+        named = {"depth_m": foretold_m, "depth_m present": now_m}
         return {
-            f"depth_m/{self.model.ahead}": float(np.abs(foretold_m - came_m)[valid].mean()),
-            f"depth_m present/{self.model.ahead}": float(np.abs(now_m - came_m)[both].mean()),
+            f"{name}/{ahead}": float(np.abs(depth_m - came_m)[valid].mean())
+            for name, depth_m in named.items()
         }
+
+    def _compare_codes(
+        self, foresight: Foresight, predicted: Int[np.ndarray, "k n"], rows: dict[str, Video], told: list[str]
+    ) -> dict[str, float]:
+        now, depth_m = self._picture(self._compared), self._depth_m(self._compared)
+        later = [self._picture(self._compared + step) for step in foresight.steps]
+        true = foresight.codes_of(np.stack([now, *later]))
+        drawn = {
+            name: foresight.draw(now, depth_m, codes)
+            for name, codes in (("true codes", true), ("predicted codes", predicted))
+        }
+        for name, video in drawn.items():
+            rows[name] = np.concatenate([now[None], video])
+        rows["difference"] = np.concatenate([np.zeros_like(now[None]), _apart(*drawn.values())])
+        if self._codes is not None:
+            drawn["other codes"] = foresight.draw(now, depth_m, self._codes)
+        self._codes = true
+        values = {"codes right": float((true == predicted).mean())}
+        for k, (step, real) in enumerate(zip(foresight.steps, later, strict=True)):
+            shown = {name: video[k] for name, video in drawn.items()}
+            values |= _errors(now, real, {"present": now, **shown}, step)
+        told.append(f"{(true == predicted).sum()} of {true.size} codes right")
+        return values
+
+    @property
+    def _before(self) -> int:
+        """Pictures in front of the next frame in a comparison."""
+        return self._shown.index(self.model.ahead) + 1
 
     def _depth_m(self, step: int) -> Depth | None:
         return self._seen[step].views[self._case.camera].depth_m

@@ -23,8 +23,11 @@ INVERSE = {"depth_estimate": True, "relative_depth": False}
 
 def estimate_of(keys: Collection[str], camera: str) -> str:
     """Which kind of estimate can be aligned for the camera; "" where there is none or no points are known."""
-    kinds = [kind for kind in INVERSE if f"{kind}.{camera}" in keys]
-    return kinds[0] if kinds and f"{SPARSE}.{camera}" in keys else ""
+    return _kind(keys, camera) if f"{SPARSE}.{camera}" in keys else ""
+
+
+def _kind(keys: Collection[str], camera: str) -> str:
+    return next((kind for kind in INVERSE if f"{kind}.{camera}" in keys), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,7 @@ class AlignedDepth:
         return {f"{DEPTH}.{name}": self._of(episode, name) for name in self.cameras}
 
     def _of(self, episode: Episode, camera: str) -> np.ndarray:
-        kinds = [kind for kind in INVERSE if f"{kind}.{camera}" in episode.arrays]
-        kind = kinds[0] if kinds else next(iter(INVERSE))
+        kind = _kind(episode.arrays, camera) or next(iter(INVERSE))
         estimates, known = (
             lookup("key of the data set", f"{each}.{camera}", episode.arrays) for each in (kind, SPARSE)
         )

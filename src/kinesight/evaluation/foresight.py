@@ -12,24 +12,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 from kinesight.evaluation.bootstrap import bootstrap_interval
-from kinesight.evaluation.statistics import Interval
 from kinesight.types.results import EpisodeResult
 
 KIND = "foresight"
 CODES_RIGHT, DEPTH = "codes right", "depth_m"
-VALUE = re.compile(rf"{CODES_RIGHT}|(?P<name>.+)/(?P<steps>\d+)")
+VALUE = re.compile(rf"{CODES_RIGHT}|.+/\d+")
 
 
 @dataclass(frozen=True, slots=True)
 class Mean:
     """Of one value, over episodes: each counts with the mean of its moments."""
 
-    value: float
-    interval_95: Interval
-    """By resampling episodes."""
     episodes: int
+    mean: float
+    bootstrap_95: tuple[float, float]
+    """By resampling episodes."""
 
 
 def foresight_of(episodes: Sequence[EpisodeResult]) -> dict[str, Mean]:
@@ -43,10 +43,12 @@ def foresight_of(episodes: Sequence[EpisodeResult]) -> dict[str, Mean]:
                     moments.setdefault(name, []).append(value)
         for name, values in moments.items():
             found.setdefault(name, []).append(float(np.mean(values)))
-    return {
-        name: Mean(float(np.mean(values)), bootstrap_interval(np.array(values)), len(values))
-        for name, values in found.items()
-    }
+    return {name: _mean(np.array(values)) for name, values in found.items()}
+
+
+def _mean(values: Float[np.ndarray, "n"]) -> Mean:
+    interval = bootstrap_interval(values)
+    return Mean(len(values), float(values.mean()), (interval.low, interval.high))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from kinesight.evaluation.chains import Chains, chains_of
 from kinesight.evaluation.errors import ended_by_error
-from kinesight.evaluation.foresight import foresight_of
+from kinesight.evaluation.foresight import Mean, foresight_of
 from kinesight.evaluation.statistics import Proportion, groups_of, proportion
 from kinesight.types.case import Case
 from kinesight.types.decision import Event
@@ -157,15 +157,6 @@ class GroupSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class MeanSummary:
-    """Over the episodes that have the value."""
-
-    episodes: int
-    mean: float
-    bootstrap_95: tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True)
 class Summary:
     episodes: int
     success_rate: float
@@ -176,7 +167,7 @@ class Summary:
     """By difficulty, empty where the tasks are of one; None in files of before it was counted."""
     errors: int = 0
     """Episodes that ended by an error; they are among the failures."""
-    foresight: Mapping[str, MeanSummary] | None = None
+    foresight: Mapping[str, Mean] | None = None
     """Value of `foresight` events -> its mean; None in files of before it was counted."""
 
 
@@ -213,16 +204,8 @@ def summarize(results: Results) -> Summary:
         chains=summarize_chains(results.chains),
         per_group=per_group,
         errors=len(ended_by_error(results.episodes)),
-        foresight=_summarize_foresight(results),
+        foresight=foresight_of(results.episodes),
     )
-
-
-def _summarize_foresight(results: Results) -> dict[str, MeanSummary]:
-    found = foresight_of(results.episodes)
-    return {
-        name: MeanSummary(each.episodes, each.value, (each.interval_95.low, each.interval_95.high))
-        for name, each in found.items()
-    }
 
 
 def _summarize_group(results: Results, tasks: Sequence[str]) -> GroupSummary:

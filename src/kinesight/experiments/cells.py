@@ -129,8 +129,9 @@ def awaited_stage(recipe: Recipe, folder: Path) -> str:
 
 def _train_shared(run: Run, store: EpisodeStore) -> None:
     """Train the stages that no cell has; those that another process trains come last."""
-    check_stages(run, store, [stage.name for stage in run.recipe.stages])
     left = [stage for stage in run.recipe.stages if not _has(run, stage)]
+    if left:
+        check_stages(run, store, [stage.name for stage in run.recipe.stages])
     while left:
         before = len(left)
         for stage in _ready(left):

@@ -27,7 +27,15 @@ from kinesight.types.facts import DataFacts
 from kinesight.types.files import write_atomic
 from kinesight.types.locks import waited_for
 from kinesight.types.sampling import sampled_as
-from kinesight.types.serial import differences, from_json, from_jsonable, parse_json, to_json, to_jsonable
+from kinesight.types.serial import (
+    differences,
+    differing,
+    from_json,
+    from_jsonable,
+    parse_json,
+    to_json,
+    to_jsonable,
+)
 
 WEIGHTS = "ema.safetensors"
 """The averaged weights, which a stage is used with and known by."""
@@ -160,28 +168,18 @@ def check_taken(recipe: Recipe, stage: str, source: Path) -> None:
     """Refuse another run's stage whose model is not the recipe's: `recipe.json` would say what is not so."""
     here = recipe.stage(stage).model
     _, path = _trained_stage(source, stage)
-    there = _described_stage(path).model
+    there = _stage_of(read_description(path), path).model
     if type(there) is not type(here):
         raise DataError(
             f"{path} is a {type(there).__name__}, {stage} of {recipe.name} a {type(here).__name__}"
         )
-    found, wanted = (_leaves(to_jsonable(sampled_as(model, here))) for model in (there, here))
-    differing = {name: value for name, value in found.items() if value != wanted.get(name)}
-    if differing:
-        settings = [f"stages.{stage}.model.{name}={_word(value)}" for name, value in differing.items()]
-        told = ", ".join(f"{name} {wanted.get(name)}" for name in differing)
+    places = differing(to_jsonable(sampled_as(there, here)), to_jsonable(here))
+    if places:
+        settings = [f"stages.{stage}.model.{name}={_word(value)}" for name, value, _ in places]
+        told = ", ".join(f"{name} {value}" for name, _, value in places)
         raise DataError(
             f"{path} was trained otherwise than {recipe.name} says ({told}); add --set {shlex.join(settings)}"
         )
-
-
-def _leaves(document: Mapping[str, Any], group: str = "") -> dict[str, Any]:
-    """Dotted name -> value."""
-    found: dict[str, Any] = {}
-    for name, value in document.items():
-        inner = isinstance(value, dict)
-        found |= _leaves(value, f"{group}{name}.") if inner else {f"{group}{name}": value}
-    return found
 
 
 def _word(value: Any) -> str:
@@ -189,9 +187,8 @@ def _word(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _described_stage(path: Path) -> Stage:
-    """Of a checkpoint."""
-    description = read_description(path)
+def _stage_of(description: Mapping[str, Any], path: Path) -> Stage:
+    """Of a checkpoint's description."""
     for part in ("stage", "facts"):
         if part not in description:
             raise DataError(f"{path}/config.json: {part!r} is missing, this is no checkpoint of a stage")
@@ -249,7 +246,8 @@ def load_stage(run: Run, name: str, device: torch.device | str = "") -> Trained:
     Only the settings of sampling are those that the run's recipe has.
     """
     path = run.checkpoint(name)
-    stage, description = _described_stage(path), read_description(path)
+    description = read_description(path)
+    stage = _stage_of(description, path)
     facts = from_jsonable(DataFacts, description["facts"], f"{path}/config.json")
     model = sampled_as(stage.model, run.recipe.stage(name).model).build(facts)
     _check_frozen(model, description, path)

@@ -142,7 +142,8 @@ def _check_depth(run: Run, stage: Stage, store: EpisodeStore, cameras: Sequence[
     lacking = [camera for camera in cameras if camera not in there]
     if not lacking or (_watches_depth(stage.model) and len(lacking) < len(cameras)):
         aligned = AlignedDepth(tuple(name for name in _estimated(store) if name in cameras))
-        aligned(store[0])  # raises where the estimates cannot be aligned
+        if aligned.cameras:
+            aligned(store[0])  # raises where the estimates cannot be aligned
         return
     learners = [other.name for other in run.recipe.stages if _learns_depth(other.model)]
     without = " ".join(f"stages.{name}.model.depth=false" for name in learners)

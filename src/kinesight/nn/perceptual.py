@@ -5,6 +5,7 @@ counts alike. Unlike in the code published with Farsighted-LAM, gradients flow t
 """
 
 import pickle
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -28,7 +29,6 @@ class Perceptual:
 
     def __init__(self, weights: str) -> None:
         self.file = Path(weights)
-        self._loaded: nn.Sequential | None = None
 
     def __call__(
         self, predicted: Float[Tensor, "b 3 y x"], wanted: Float[Tensor, "b 3 y x"]
@@ -49,15 +49,13 @@ class Perceptual:
         )
         return (pictures - mean) / deviation
 
-    @property
+    @cached_property
     def _trunk(self) -> nn.Sequential:
-        if self._loaded is None:
-            self._loaded = _load(self.file)
-        return self._loaded
+        return _load(self.file)
 
     def digest(self) -> str:
         """Start of the SHA-256 of the file, once it is read."""
-        self._loaded = self._trunk  # a file that holds something else is refused
+        self._trunk.eval()  # a file that holds something else is refused
         return files_digest([self.file])
 
 

@@ -56,19 +56,28 @@ def parse_json(text: str, source: str = "") -> Any:
         raise DataError(f"{source or 'text'}: no valid JSON, {error}") from error
 
 
-def differences(there: Any, here: Any, path: str = "") -> list[str]:
+def differences(there: Any, here: Any) -> list[str]:
     """Where two JSON documents differ, as sentences."""
+    found = []
+    for path, a, b in differing(there, here):
+        if _named(a) and _named(b):
+            a, b = (", ".join(member["name"] for member in members) for members in (a, b))
+            found.append(f"{path} are {a} there and {b} here")
+        else:
+            found.append(f"{path} is {a!r} there and {b!r} here")
+    return found
+
+
+def differing(there: Any, here: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    """Dotted path and both values of every place where two JSON documents differ; a list of values is one."""
     if isinstance(there, dict) and isinstance(here, dict):
         names = dict.fromkeys([*there, *here])
         pairs = [(f"{path}.{name}".strip("."), there.get(name), here.get(name)) for name in names]
-    elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
+    elif _named(there) and _named(here) and len(there) == len(here):
         pairs = [(f"{path}[{i}]", a, b) for i, (a, b) in enumerate(zip(there, here, strict=True))]
-    elif _named(there) and _named(here):
-        told = (", ".join(member["name"] for member in members) for members in (there, here))
-        return [f"{path} are {next(told)} there and {next(told)} here"]
     else:
-        return [] if there == here else [f"{path} is {there!r} there and {here!r} here"]
-    return [sentence for name, a, b in pairs for sentence in differences(a, b, name)]
+        return [] if there == here else [(path, there, here)]
+    return [place for name, a, b in pairs for place in differing(a, b, name)]
 
 
 def _named(members: Any) -> bool:
