@@ -173,7 +173,7 @@ def test_a_data_set_of_before_this_setting_is_completed(tmp_path):
     del document["collector"]["recovery"]
     file.write_text(json.dumps(document))
     assert len(run(tmp_path / "d", plain)) == 2 * len(plain.tasks)
-    with pytest.raises(DataError, match=r"recovery\[0\] is 'none' there and 'push' here"):
+    with pytest.raises(DataError, match=r"recovery is \['none'\] there and \['push'\] here"):
         run(tmp_path / "d", replace(plain, recovery=("push",)))
 
 
