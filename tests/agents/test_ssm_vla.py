@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -150,8 +151,30 @@ def test_what_was_foreseen_is_shown_beside_what_came() -> None:
             "other codes/2": 76 / 255,
             "other codes/4": 92 / 255,
             "codes right": 0,
+            "other codes right": 0,
         }
     )
+
+
+def test_codes_are_held_against_those_of_the_moment_before() -> None:
+    class Slow(Codes):
+        """Three key frames; the codes of the last two are always 7 and 9."""
+
+        steps = (2, 4, 6)
+
+        def codes_of(self, clip: Video) -> np.ndarray:
+            return np.array([[clip[1, 0, 0, 0]], [7], [9]])
+
+    class Sure(Model):
+        def predict(self, *args: Any) -> Prediction:
+            return replace(super().predict(*args), latents=np.array([[0], [7], [1]]))
+
+    agent = SsmVlaAgent(SsmVlaAgentConfig(execute=2, compare_every=6), Sure(), Slow())
+    decisions, _ = run(agent, 14)
+    first, second = (event.values for decision in decisions for event in decision.events)
+    assert first["codes right"] == second["codes right"] == pytest.approx(1 / 3)
+    assert "other codes right" not in first
+    assert second["other codes right"] == pytest.approx(2 / 3)
 
 
 def test_foretold_depth_is_held_against_the_depth_that_came() -> None:

@@ -24,7 +24,11 @@ def episode(seed: int, *events: Event) -> EpisodeResult:
 
 
 EPISODES = (
-    episode(0, foreseen(present__4=0.2, true_codes__4=0.1), foreseen(present__4=0.4, codes_right=0.5)),
+    episode(
+        0,
+        foreseen(present__4=0.2, true_codes__4=0.1),
+        foreseen(present__4=0.4, codes_right=0.5, other_codes_right=0.25),
+    ),
     episode(1, foreseen(present__4=0.5, present__8=0.7), Event(1, "judge", "", values={"present/4": 9.0})),
     episode(2),
 )
@@ -36,6 +40,7 @@ def test_an_episode_counts_once_however_many_moments_it_has() -> None:
         "present/4": (pytest.approx(0.4), 2),
         "true codes/4": (pytest.approx(0.1), 1),
         "codes right": (0.5, 1),
+        "other codes right": (0.25, 1),
         "present/8": (0.7, 1),
     }
     assert found["present/4"].bootstrap_95 == (pytest.approx(0.3), pytest.approx(0.5))
@@ -54,6 +59,8 @@ def test_the_table_has_a_row_for_every_distance() -> None:
     values = [(steps, [mean and round(mean.mean, 6) for mean in means]) for steps, means in table.rows]
     assert values == [(4, [0.4, 0.1]), (8, [0.7, None])]
     assert table.codes_right is not None
+    assert table.other_right is not None
+    assert (table.codes_right.mean, table.other_right.mean) == (0.5, 0.25)
     ((steps, mean, present),) = table.depth_m
     assert present is not None
     assert (steps, mean.mean, present.mean) == (4, 0.03, 0.01)
@@ -75,7 +82,10 @@ def test_results_and_page_have_it(tmp_path: Path) -> None:
     text = write_report(tmp_path, results).read_text()
     assert "What was foreseen" in text
     assert "0.400 (0.300–0.500)" in text
-    assert "50.0 % of the predicted codes are the true ones" in text
+    assert (
+        "50.0 % of the predicted codes are the true ones, 25.0 % of those of the moment compared before."
+        in text
+    )
     assert read_results(tmp_path).episodes[0].events[0].values["present/4"] == 0.2
     nothing = write_report(tmp_path / "none", replace(results, episodes=EPISODES[2:])).read_text()
     assert "What was foreseen" not in nothing

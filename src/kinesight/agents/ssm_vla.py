@@ -199,10 +199,11 @@ class SsmVlaAgent:
         for name, video in drawn.items():
             rows[name] = np.concatenate([now[None], video])
         rows["difference"] = np.concatenate([np.zeros_like(now[None]), _apart(*drawn.values())])
+        values = {"codes right": float((true == predicted).mean())}
         if self._codes is not None:
             drawn["other codes"] = foresight.draw(now, depth_m, self._codes)
+            values["other codes right"] = float((true == self._codes).mean())
         self._codes = true
-        values = {"codes right": float((true == predicted).mean())}
         for k, (step, real) in enumerate(zip(foresight.steps, later, strict=True)):
             shown = {name: video[k] for name, video in drawn.items()}
             values |= _errors(now, real, {"present": now, **shown}, step)

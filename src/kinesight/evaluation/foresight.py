@@ -3,7 +3,9 @@
 A `foresight` event says for one moment how far each kind of prediction is from what came: values
 "NAME/STEPS", the mean absolute difference where something moves, of the full range of a colour. "present"
 repeats the present frame, which every prediction has to beat; "other codes" draws with the true codes of the
-moment compared before, which true codes have to beat if they say more than what task and scene it is.
+moment compared before, which true codes have to beat if they say more than what task and scene it is. "codes
+right" is the share of predicted codes that are the true ones, "other codes right" that of those of the moment
+before, which it has to beat in turn.
 "depth_m/4" is depth in metres over the whole picture, "depth_m present/4" that of the present depth.
 """
 
@@ -18,8 +20,8 @@ from kinesight.evaluation.bootstrap import bootstrap_interval
 from kinesight.types.results import EpisodeResult
 
 KIND = "foresight"
-CODES_RIGHT, DEPTH = "codes right", "depth_m"
-VALUE = re.compile(rf"{CODES_RIGHT}|.+/\d+")
+CODES_RIGHT, OTHER_RIGHT, DEPTH = "codes right", "other codes right", "depth_m"
+VALUE = re.compile(rf"{CODES_RIGHT}|{OTHER_RIGHT}|.+/\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,9 @@ class ForesightTable:
     columns: tuple[str, ...]
     rows: tuple[tuple[int, tuple[Mean | None, ...]], ...]
     codes_right: Mean | None
+    """Share of predicted codes that are the true ones."""
+    other_right: Mean | None
+    """The same of the true codes of the moment compared before."""
     depth_m: tuple[tuple[int, Mean, Mean | None], ...]
     """Steps ahead, the mean error of foretold depth, and that of the present depth [m]."""
 
@@ -75,6 +80,7 @@ def foresight_table(episodes: Sequence[EpisodeResult]) -> ForesightTable | None:
         columns=columns,
         rows=tuple((steps, tuple(drawn.get((name, steps)) for name in columns)) for steps in ahead),
         codes_right=found.get(CODES_RIGHT),
+        other_right=found.get(OTHER_RIGHT),
         depth_m=tuple(
             (int(steps), mean, found.get(f"{DEPTH} present/{steps}"))
             for name, steps, mean in split
