@@ -66,11 +66,11 @@ def main() -> None:
     print(f"Wrote {options.out}: what happened, what its codes draw, what the codes of a still clip draw")
 
     # 5. Are the codes used, and do they say more than the present frame? Over 64 starts of the episode.
-    print("steps  perplexity  used   error: own codes, another start's, the present frame repeated")
+    print("steps  perplexity  used   error: own codes, another start's, a still clip's, the present repeated")
     for horizon in measure_horizons(model, some_starts(model, unseen, camera)):
         print(
             f"{horizon.steps:5d}  {horizon.perplexity:10.1f}  {horizon.used:4d}          {horizon.error:9.3f}"
-            f"  {horizon.other_error:15.3f}  {horizon.copy_error:26.3f}"
+            f"  {horizon.other_error:15.3f}  {horizon.still_error:14.3f}  {horizon.copy_error:20.3f}"
         )
 
 

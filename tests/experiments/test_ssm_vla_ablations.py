@@ -12,6 +12,7 @@ from kinesight.experiments.cells import Cell, stage_key
 from kinesight.experiments.evaluation import recipe_cases
 from kinesight.experiments.recipe import EvaluationConfig
 from kinesight.experiments.ssm_vla_ablations import ablations
+from kinesight.models.latent_actions import LatentActionsConfig
 
 
 def test_stages_are_alike_only_beside_the_same_teacher() -> None:
@@ -44,7 +45,11 @@ def test_cells_share_features_and_latent_actions(tmp_path: Path, monkeypatch: py
 
 def test_every_part_is_measured_on_single_tasks_and_on_chains_by_the_same_models() -> None:
     structure, longer, chains, *_ = ablations("small")
-    (sooner,) = structure.cells[len(chains.cells) :]
+    features, sooner = structure.cells[len(chains.cells) :]
+    assert [stage.name for stage in features.recipe.stages] == ["features", "lam", "policy"]
+    lam = features.recipe.stage("lam").model
+    assert isinstance(lam, LatentActionsConfig)
+    assert not lam.differences
     assert sooner in longer.cells, "which is run once"
     steps = {cell.recipe.stage("policy").training.steps for cell in longer.cells}
     assert steps == {2.5 * structure.cells[0].recipe.stage("policy").training.steps}

@@ -67,7 +67,9 @@ def test_latent_actions_learn_from_video_alone(watched: Run) -> None:
     found = {name: value for line in lines for name, value in json.loads(line).items()}
     for horizon in (2, 4):
         assert 1 <= found[f"perplexity/{horizon}"] <= found[f"used/{horizon}"] <= 8
-        assert {f"error/{horizon}", f"copy_error/{horizon}", f"other_error/{horizon}"} <= found.keys()
+        errors = ("error", "copy_error", "other_error", "still_error")
+        assert {f"{name}/{horizon}" for name in errors} <= found.keys()
+        assert 0 <= found[f"still_share/{horizon}"] <= 1
     trained = load_stage(watched, LAM)
     assert isinstance(trained.model, LatentActions)
     assert trained.facts.action is None

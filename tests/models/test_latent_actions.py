@@ -175,8 +175,31 @@ def test_codes_say_what_happens_where_the_present_frame_does_not(facts, store) -
     for horizon in horizons:
         assert horizon.error < 0.7 * horizon.copy_error, horizon
         assert horizon.error < 0.85 * horizon.other_error, horizon
+        assert horizon.error < 0.85 * horizon.still_error, horizon
+        assert horizon.still_share < 0.5, horizon
         assert 1 <= horizon.perplexity <= horizon.used <= 16
     assert max(horizon.used for horizon in horizons) >= 4
+
+
+@pytest.mark.parametrize("differences", [True, False])
+def test_where_nothing_happens_codes_do_not_name_the_scene(facts, store, differences: bool) -> None:
+    model = build(facts, differences=differences).eval()
+    seen = model.seen(gather(model, store, 16, seed=3).rgb).clone()
+    still = model._encode(seen[:, :1].expand_as(seen))
+    assert torch.equal(still, still[:1].expand_as(still)) == differences
+    assert not torch.equal(model._encode(seen), still)
+
+
+def test_a_still_clip_has_the_codes_of_its_present_frame_repeated(facts, store) -> None:
+    model = build(facts, shift=0)
+    batch = gather(model, store, 16, seed=3)
+    model.loss("latent", batch, generator())  # so that there is more than one code
+    model.eval()
+    still = replace(batch, rgb=batch.rgb[:, :1].expand_as(batch.rgb))
+    assert {horizon.still_share for horizon in measure_horizons(model, still)} == {1}
+    for horizon in measure_horizons(model, batch):
+        assert horizon.still_share < 1
+        assert horizon.still_error != horizon.error
 
 
 def test_what_is_looked_up_is_spread_out_however_alike_the_encodings_are(facts, store) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from torch import nn
 
@@ -28,8 +28,9 @@ class HorizonProbe:
         windows = self.source.batch((0,), EXAMPLES)
         found = {}
         for horizon in measure_horizons(model, model.collate(stream, windows)):
-            for name in ("perplexity", "used", "error", "copy_error", "other_error"):
-                found[f"{name}/{horizon.steps}"] = float(getattr(horizon, name))
+            measured = asdict(horizon)
+            steps = measured.pop("steps")
+            found |= {f"{name}/{steps}": float(value) for name, value in measured.items()}
         # Where nothing moves there is no error to tell of.
         return {name: value for name, value in found.items() if math.isfinite(value)}
 

@@ -19,6 +19,7 @@ from kinesight.experiments.ssm_vla_recipes import (
     TINY,
     with_horizons,
     with_labels,
+    with_lam,
     with_policy,
     without_depth,
 )
@@ -55,10 +56,15 @@ def ablations(budget: str) -> tuple[Ablation, ...]:
 def _structure(base: Recipe) -> Ablation:
     note = (
         "One key frame: that 4 steps ahead, so a third of the codes; the loss of the latent plan, a sum over "
-        "codes, has a third of its size. The last three rows are not in the paper: two take away the visual "
-        "chain of thought too, one gives the policy the time that the LAM takes at the small budget."
+        "codes, has a third of its size. The last four rows are not in the paper: two take away the visual "
+        "chain of thought too, one shows the LAM features themselves in place of their differences to the "
+        "present frame's, one gives the policy the time that the LAM takes at the small budget."
     )
-    cells = (*_parts(base), _longer_cell(Cell("without LAM", _cell(base, with_policy, frames=0))))
+    cells = (
+        *_parts(base),
+        Cell("LAM of features themselves", _cell(base, with_lam, differences=False)),
+        _longer_cell(Cell("without LAM", _cell(base, with_policy, frames=0))),
+    )
     return Ablation("structure", "What the parts are worth (Table II)", note, cells)
 
 

@@ -50,6 +50,14 @@ def with_horizons(base: Recipe, name: str, summary: str, frames: int) -> Recipe:
     return replace(base, name=name, summary=summary, stages=stages, data_name=base.data_name or base.name)
 
 
+def with_lam(base: Recipe, name: str, summary: str, **settings: object) -> Recipe:
+    """The base with other settings of its latent actions, which the policy need not know of."""
+    stage = base.stage(LAM)
+    changed = replace(stage, model=replace(stage.model, **settings))  # type: ignore[arg-type]
+    stages = tuple(changed if other.name == LAM else other for other in base.stages)
+    return replace(base, name=name, summary=summary, stages=stages, data_name=base.data_name or base.name)
+
+
 def without_depth(base: Recipe, name: str, summary: str) -> Recipe:
     """The base with no depth in the LAM and the policy; the data are the same."""
 

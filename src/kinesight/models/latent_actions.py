@@ -1,9 +1,10 @@
 """Farsighted-LAM (SSM-VLA, section III-A, Eq. 1-6): what happens in a video, as a few codes a key frame.
 
-Frozen features of the present frame and of N later ones, with learned queries beside every frame, pass a
-transformer over space and, causally, over time: the codes of frame k know frames 0 ... k (Eq. 1) and are
-looked up in a codebook (Eq. 2). A decoder that sees nothing but the present RGB-D frame and the codes of one
-later frame draws that frame (Eq. 3). No action is read: video alone trains it.
+Frozen features of the present frame and of N later ones, each less those of the present one, pass a
+transformer over space and, causally, over time, with learned queries beside every frame: the codes of frame k
+know frames 0 ... k (Eq. 1) and are looked up in a codebook (Eq. 2). A decoder that sees nothing but the
+present RGB-D frame and the codes of one later frame draws that frame (Eq. 3). No action is read: video alone
+trains it.
 
 Where paper and published code disagree, this follows the paper: see docs/methods/ssm_vla.md.
 """
@@ -60,6 +61,9 @@ class LatentActionsConfig:
     """Of the stage that taught the frozen features."""
     dinov2: str = ""
     """Folder, or name on the model hub, of a frozen DINOv2 (extra "hub") in place of `vit` and its stage."""
+    differences: bool = True
+    """Whether the encoder is shown how features differ from the present frame's. Of features themselves
+    nearly all that varies is the scene, which is then all that codes say."""
     features: int = 128
     heads: int = 4
     encoder_blocks: int = 3
@@ -220,6 +224,8 @@ class LatentActions(nn.Module):
     def _encode(self, features: Float[Tensor, "b t n d"]) -> Float[Tensor, "b k m e"]:
         """Eq. 1: vectors of the later frames' codes, before they are spread out and looked up."""
         frames = features.shape[1]
+        if self.config.differences:
+            features = features - features[:, :1]
         x = self.inputs(features) + self.place
         queries = self.queries[:frames].to(x.dtype).expand(len(x), -1, -1, -1)
         x = torch.cat([queries, x], dim=2) + self.time[:frames]

@@ -23,17 +23,23 @@ class Horizon:
     copy_error: float
     """The same for the present frame, repeated."""
     other_error: float
-    """The same for the codes of another example: what is no better than this, the codes do not say."""
+    """The same for the codes of another example."""
+    still_error: float
+    """The same for the codes of the present frame, repeated: what is no better than this, the codes do not
+    say of the future. Codes that name the scene have a small error, a larger `other_error`, and this one."""
+    still_share: float
+    """Codes that are those of the present frame, repeated."""
 
 
 @torch.inference_mode()
 def measure_horizons(model: LatentActions, batch: LatentBatch) -> tuple[Horizon, ...]:
     """Of every key frame, over those of the batch that lie inside their episodes."""
-    codes = model.codes(model.seen(batch.rgb))
+    seen = model.seen(batch.rgb)
+    codes, still = model.codes(seen), model.codes(seen[:, :1].expand_as(seen))
     depth_mm = None if batch.depth_mm is None else batch.depth_mm[:, 0]
-    predicted, others = (
+    predicted, others, unmoved = (
         model.decode(batch.rgb[:, 0], depth_mm, some).rgb.unflatten(0, codes.shape[:2])
-        for some in (codes, codes.roll(1, 0))
+        for some in (codes, codes.roll(1, 0), still)
     )
     rgb = model.pictures(batch.rgb, None)[0]
     found = []
@@ -41,6 +47,7 @@ def measure_horizons(model: LatentActions, batch: LatentBatch) -> tuple[Horizon,
         inside = batch.valid[:, k + 1]
         now, later = rgb[inside, 0], rgb[inside, k + 1]
         region, used = moving(now, later), codes[inside, k]
+        same = used == still[inside, k]
         found.append(
             Horizon(
                 steps=steps,
@@ -49,6 +56,8 @@ def measure_horizons(model: LatentActions, batch: LatentBatch) -> tuple[Horizon,
                 error=moving_error(predicted[inside, k], later, region),
                 copy_error=moving_error(now, later, region),
                 other_error=moving_error(others[inside, k], later, region),
+                still_error=moving_error(unmoved[inside, k], later, region),
+                still_share=float(same.float().mean()) if len(used) else 0.0,
             )
         )
     return tuple(found)
