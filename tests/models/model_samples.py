@@ -35,6 +35,7 @@ VIT = VitConfig(patch=4, features=16, blocks=1, heads=2)
 AUTOENCODER = MaskedAutoencoderConfig(batch_size=4, size=0, vit=VIT, mask=0.5, features=16, heads=2, shift=2)
 LATENT = LatentActionsConfig(
     batch_size=4,
+    differences=True,
     frames=2,
     gap=2,
     tokens=2,

@@ -29,6 +29,7 @@ from kinesight.types.windows import Take, WindowSpec
 VIT = VitConfig(patch=4, features=16, blocks=1, heads=2)
 CONFIG = LatentActionsConfig(
     batch_size=4,
+    differences=True,
     frames=3,
     gap=2,
     tokens=2,

@@ -129,7 +129,7 @@ SMALL = Recipe(
         ),
         Stage(
             LAM,
-            LatentActionsConfig(encoder_blocks=2, decoder_blocks=2),
+            LatentActionsConfig(encoder_blocks=2, decoder_blocks=2, differences=True),
             replace(
                 _BRIEF,
                 steps=800,
@@ -211,6 +211,7 @@ FULL = Recipe(
             LAM,
             LatentActionsConfig(
                 batch_size=256,
+                differences=True,
                 size=112,
                 vit=VitConfig(patch=14, features=384, blocks=12, heads=6),
                 features=768,
@@ -275,6 +276,7 @@ TINY = Recipe(
             LAM,
             LatentActionsConfig(
                 batch_size=4,
+                differences=True,
                 frames=2,
                 gap=2,
                 tokens=2,

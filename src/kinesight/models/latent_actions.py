@@ -1,6 +1,6 @@
 """Farsighted-LAM (SSM-VLA, section III-A, Eq. 1-6): what happens in a video, as a few codes a key frame.
 
-Frozen features of the present frame and of N later ones, each less those of the present one, pass a
+Frozen features of the present frame and of N later ones, or how they differ from the present ones, pass a
 transformer over space and, causally, over time, with learned queries beside every frame: the codes of frame k
 know frames 0 ... k (Eq. 1) and are looked up in a codebook (Eq. 2). A decoder that sees nothing but the
 present RGB-D frame and the codes of one later frame draws that frame (Eq. 3). No action is read: video alone
@@ -61,9 +61,9 @@ class LatentActionsConfig:
     """Of the stage that taught the frozen features."""
     dinov2: str = ""
     """Folder, or name on the model hub, of a frozen DINOv2 (extra "hub") in place of `vit` and its stage."""
-    differences: bool = True
-    """Whether the encoder is shown how features differ from the present frame's. Of features themselves
-    nearly all that varies is the scene, which is then all that codes say."""
+    differences: bool = False
+    """Whether the encoder is shown how features differ from the present frame's, in place of the features
+    themselves (Eq. 1), of which nearly all that varies is the scene: then codes say little else."""
     features: int = 128
     heads: int = 4
     encoder_blocks: int = 3
