@@ -137,6 +137,18 @@ def test_frames_after_the_end_move_neither_codebook_nor_statistics(facts, store)
     assert torch.equal(before["spread.mean"][1:], one["spread.mean"][1:]), "no frame of theirs was inside"
 
 
+def test_depth_moves_with_its_picture(facts: DataFacts, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build(facts, shift=3)
+    pixels = torch.arange(12 * 16, dtype=torch.uint8).view(12, 16).expand(4, 4, -1, -1)
+    rgb, valid = pixels[..., None].expand(-1, -1, -1, -1, 3), torch.ones(4, 4, dtype=torch.bool)
+    seen, pictures = [], model.pictures
+    monkeypatch.setattr(model, "pictures", lambda *moved: seen.append(moved) or pictures(*moved))
+    model.loss("latent", LatentBatch(rgb, valid, pixels.to(torch.uint16)), generator())
+    ((moved, depth_mm),) = seen
+    assert not torch.equal(moved, rgb)
+    assert bool((moved == depth_mm[..., None].int()).all())
+
+
 def test_losses_are_sums_over_later_frames(facts, store) -> None:
     """Eq. 6."""
     model = build(facts, shift=0).eval()
@@ -201,6 +213,17 @@ def test_a_still_clip_has_the_codes_of_its_present_frame_repeated(facts, store) 
     for horizon in measure_horizons(model, batch):
         assert horizon.still_share < 1
         assert horizon.still_error != horizon.error
+
+
+def test_a_key_frame_past_the_end_is_not_measured(facts: DataFacts) -> None:
+    model = build(facts, depth=False).eval()
+    rgb, other = torch.randint(0, 256, (2, 4, 4, 12, 16, 3), generator=generator()).to(torch.uint8)
+    valid = torch.arange(4) <= torch.tensor([[1], [2], [3], [3]])
+    other[valid] = rgb[valid]
+    both = (measure_horizons(model, LatentBatch(frames, valid)) for frames in (rgb, other))
+    for expected, found in zip(*both, strict=True):
+        assert found.error == pytest.approx(expected.error)
+        assert found.copy_error == pytest.approx(expected.copy_error)
 
 
 def test_what_is_looked_up_is_spread_out_however_alike_the_encodings_are(facts, store) -> None:

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 from model_samples import JOINT, LATENT, build, gather, generator, observe_again
+from torch.nn import functional as F
 
 from kinesight.data.episodes import EpisodeStore
 from kinesight.models.latent_codes import PAST_THE_END
 from kinesight.models.ssm_vla import SsmVla, SsmVlaConfig
-from kinesight.models.ssm_vla_batch import SsmVlaBatch
+from kinesight.models.ssm_vla_batch import SsmVlaBatch, randomly_shifted
 from kinesight.types.camera import Camera
 from kinesight.types.errors import DataError, UnknownName, UsageError
 from kinesight.types.facts import DataFacts
@@ -142,11 +143,27 @@ def test_what_is_learned_lies_ahead_by_as_much_as_the_settings_say(facts: DataFa
     assert offsets["codes"] == (0,)
 
 
-def test_a_next_frame_after_the_end_is_not_trained_on(model: SsmVla, store: EpisodeStore) -> None:
+@pytest.mark.parametrize(("term", "mark"), [("rgb", "next_valid"), ("action", "valid")])
+def test_what_lies_after_the_end_is_not_trained_on(
+    model: SsmVla, store: EpisodeStore, term: str, mark: str
+) -> None:
     batch = batch_of(model, store)
-    outside = replace(batch, next_valid=torch.tensor([[True], [False], [True], [False]]))
-    found = model.loss("policy", outside, generator())["rgb"].detach()
+    inside = torch.tensor([[True], [False], [True], [False]]).expand_as(getattr(batch, mark))
+    found = model.loss("policy", replace(batch, **{mark: inside}), generator())[term].detach()
     assert (found > 0).tolist() == [True, False, True, False]
+
+
+def test_all_pictures_of_an_example_move_alike() -> None:
+    """Every pixel is its own number, in all of them."""
+    pixels = torch.arange(12 * 16, dtype=torch.uint8).view(12, 16).expand(4, 1, -1, -1)
+    rgb, words = pixels[..., None].expand(-1, -1, -1, -1, 3), torch.zeros(4, 1, dtype=torch.long)
+    still = SsmVlaBatch(rgb, words == 0, words, second=rgb, next_rgb=rgb, next_depth_mm=pixels)
+    moved = randomly_shifted(still, 3, generator())
+    assert moved.next_depth_mm is not None
+    assert not torch.equal(moved.next_depth_mm, pixels)
+    for pictures in (moved.rgb, moved.second, moved.next_rgb):
+        assert pictures is not None
+        assert bool((pictures == moved.next_depth_mm[..., None]).all())
 
 
 def test_the_next_frame_is_trained_in_units_of_copying(facts: DataFacts, store: EpisodeStore) -> None:
@@ -169,6 +186,34 @@ def test_the_next_frame_is_trained_in_units_of_copying(facts: DataFacts, store: 
         return float(torch.stack([gradient.norm() for gradient in shared]).norm())
 
     assert pull("rgb") > 0.01 * pull("action")
+
+
+def test_what_draws_nothing_repeats_the_present_frame(facts: DataFacts, store: EpisodeStore) -> None:
+    """Training gives it the error of copying. Its depth is what was drawn: none is known to paste it over."""
+    model = joint(facts, depth=True, shift=0)
+    assert model.frame_head is not None
+    depth = torch.linspace(-1, 2, 16)
+    torch.nn.init.zeros_(model.frame_head.out.weight)
+    model.frame_head.out.bias.data = torch.cat([torch.full((4 * 16,), -1e3), depth])
+    batch = batch_of(model, store, size=8)
+    assert batch.next_valid is not None
+    assert not torch.equal(batch.rgb[:, 0], batch.rgb[:, -1])
+    error = model.loss("policy", batch, generator())["rgb"].sum() / batch.next_valid.sum()
+    assert float(error.detach()) == pytest.approx(1)
+
+    history = [observe_again(store, model, torch.tensor([1, t]), "front") for t in (1, 3, 5)]
+    found = model.predict(history, [True] * 3, generator())
+    assert found.video is not None
+    assert np.array_equal(found.video.frames[0], history[-1].views["front"].rgb)
+    assert found.depth_m == pytest.approx(np.tile(F.softplus(depth).view(4, 4), (3, 4)))
+
+
+def test_an_action_takes_as_many_steps_as_the_settings_say(facts: DataFacts, store: EpisodeStore) -> None:
+    model, levels = joint(facts, steps=5), []
+    model.action_head.dit.register_forward_hook(lambda _, given, found: levels.append(float(given[1])))
+    observation = observe_again(store, model, torch.tensor([1, 5]), "front")
+    model.predict([observation] * 3, [True] * 3, generator())
+    assert levels == pytest.approx([1.0, 0.8, 0.6, 0.4, 0.2])
 
 
 def test_history_is_taken_at_the_offsets_that_the_agent_will_ask_for(model: SsmVla) -> None:

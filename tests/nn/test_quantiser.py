@@ -55,6 +55,14 @@ def test_gradients_pass_to_the_vector_as_if_it_had_not_been_replaced() -> None:
     torch.testing.assert_close(vectors.grad, plain.grad)
 
 
+def test_the_commitment_draws_a_vector_to_its_code() -> None:
+    quantiser = trained([torch.randn(4, 32, 5, generator=generator(1))], 8).eval()
+    vectors = torch.randn(2, 3, 5, generator=generator(3), requires_grad=True)
+    before = quantiser(vectors).commitment
+    (pull,) = torch.autograd.grad(before.sum(), vectors)
+    assert bool((quantiser(vectors - 0.01 * pull).commitment < before).all())
+
+
 def test_no_code_is_wasted_and_clusters_get_their_own() -> None:
     centres = clusters(10)
     quantiser = trained([around(centres, 8, seed) for seed in range(60)], 16).eval()
