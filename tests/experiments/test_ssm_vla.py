@@ -16,6 +16,7 @@ from kinesight.agents.ssm_vla import SsmVlaAgent, SsmVlaAgentConfig
 from kinesight.collection.collect import collect
 from kinesight.data.derived import derive
 from kinesight.data.episodes import Episode, EpisodeStore
+from kinesight.data.facts import data_facts
 from kinesight.data.windows import open_windows
 from kinesight.evaluation.foresight import foresight_of
 from kinesight.experiments import catalogue, ssm_vla_ablations, ssm_vla_recipes, taught, training
@@ -307,8 +308,7 @@ def test_every_table_compares_cells_that_differ(budget: str) -> None:
         assert len({cell.folder.rpartition("-")[2] for cell in table.cells}) == len(table.cells)
 
 
-def test_the_papers_size_is_the_same_recipe_at_another_size() -> None:
-    """Built small: its own sizes take a GPU."""
+def test_the_papers_size_is_the_same_recipe_at_another_size(seen: EpisodeStore) -> None:
     small, full = catalogue.recipe("ssm-vla-small"), catalogue.recipe("ssm-vla")
     assert [s.name for s in full.stages] == [s.name for s in small.stages]
     lam, policy = full.stage(LAM), full.stage(POLICY)
@@ -318,6 +318,14 @@ def test_the_papers_size_is_the_same_recipe_at_another_size() -> None:
     assert (policy.training.learning_rate, policy.training.weight_decay) == (1e-3, 1e-4)
     for stage in full.stages:
         assert stage.training.warmup == pytest.approx(0.05 * stage.training.steps)
+    facts = data_facts(seen)
+    with torch.device("meta"):
+        models = {stage.name: stage.model.build(facts) for stage in full.stages}
+    trained = {
+        name: sum(p.numel() for p in model.parameters() if p.requires_grad) / 1e6
+        for name, model in models.items()
+    }
+    assert trained == pytest.approx({FEATURES: 23.5, LAM: 202.6, POLICY: 160.6}, abs=0.5)
 
 
 @pytest.mark.parametrize("count", [5, 25])
