@@ -20,7 +20,7 @@ from kinesight.experiments.pictures import write_png
 from kinesight.experiments.runs import Run, create_run, load_stage, open_run
 from kinesight.experiments.ssm_vla import LAM
 from kinesight.experiments.training import train_run
-from kinesight.models.latent_actions import LatentActions
+from kinesight.models.latent_actions import LatentActions, LatentBatch
 from kinesight.models.latent_horizons import measure_horizons
 from kinesight.types.arrays import Image, Video
 
@@ -74,7 +74,7 @@ def main() -> None:
         )
 
 
-def some_starts(model: LatentActions, store: EpisodeStore, camera: str):
+def some_starts(model: LatentActions, store: EpisodeStore, camera: str) -> LatentBatch:
     """Clips of the store, drawn as the model is trained on them."""
     source = open_windows(store, model.spec, (camera,))
     return model.collate("latent", source.batch((0,), 64))
