@@ -11,8 +11,8 @@ import torch
 from kinesight.cli.arguments import stage_runs
 from kinesight.data.episodes import EpisodeStore
 from kinesight.experiments import catalogue, training
-from kinesight.experiments.recipe import Recipe, Stage
-from kinesight.experiments.runs import Run, create_run, load_stage, open_run, weights_digest
+from kinesight.experiments.recipe import ModelConfig, Recipe, Stage
+from kinesight.experiments.runs import Run, check_needed, create_run, load_stage, open_run, weights_digest
 from kinesight.experiments.training import train_run
 from kinesight.nn.checkpoint import load_tensors
 from kinesight.training.checkpoints import read_description
@@ -145,15 +145,55 @@ def test_a_stage_that_has_changed_since_it_was_taken_is_refused(store: EpisodeSt
         load_stage(other, "base")
 
 
+def tuned_as(model: ModelConfig) -> Recipe:
+    return replace(RECIPE, stages=(BASE, replace(TUNED, model=model)))
+
+
+def test_a_stage_set_otherwise_than_the_one_it_begins_from_is_refused_before_both(
+    store: EpisodeStore, tmp_path: Path
+) -> None:
+    for name, model, message in (
+        (
+            "wide",
+            replace(MODEL, base=16, spacing=3),
+            r"stage 'tuned' begins from 'base', which is set otherwise \(spacing is 3, there 0, base is 16, "
+            r"there 8\); add --set stages\.base\.model\.spacing=3 stages\.base\.model\.base=16, or --set "
+            r"stages\.tuned\.model\.spacing=0 stages\.tuned\.model\.base=8",
+        ),
+        ("other", POLICY.model, "'tuned' is a GoalPolicyConfig, 'base', .* a VideoDiffusionConfig"),
+    ):
+        other = create_run(tmp_path / name, tuned_as(model))
+        with pytest.raises(UsageError, match=message):
+            train_run(other, store)
+        assert not (other.path / "base" / "checkpoints").exists()
+
+
+def test_how_a_stage_samples_and_what_it_is_given_may_be_its_own(store: EpisodeStore, tmp_path: Path) -> None:
+    trained(tmp_path / "run", store, tuned_as(replace(MODEL, steps=1, batch_size=2)))
+
+
+def test_no_recipe_begins_a_stage_from_one_that_does_not_fit() -> None:
+    tables = [
+        catalogue.ablations(system, size) for system in catalogue.ABLATIONS for size in ("small", "paper")
+    ]
+    cells = [cell.recipe for each in tables for table in each for cell in table.cells]
+    found = [(r, stage) for r in (*catalogue.RECIPES.values(), *cells) for stage in r.stages if stage.needs]
+    assert {"ssm-vla-small-5-labels-pretrained", "spatial-policy-small-recovery"} <= {
+        r.name for r, _ in found
+    }
+    for recipe, stage in found:
+        check_needed(recipe, stage)
+
+
 def test_another_shape_or_vocabulary_is_refused(run: Run, store: EpisodeStore, tmp_path: Path) -> None:
-    wide = replace(RECIPE, stages=(BASE, replace(TUNED, model=replace(MODEL, base=16))))
-    other = create_run(tmp_path / "wide", wide)
+    facts = training.data_facts(store)
+    wide = replace(TUNED, model=replace(MODEL, base=16))
+    other = create_run(tmp_path / "wide", RECIPE)
     other.take("base", run.path)
     with pytest.raises(DataError, match="has shape"):
-        train_run(other, store)
+        training.begin_stage(other, wide, training.build_model(wide, store, facts), facts)
     same_shape = create_run(tmp_path / "words", RECIPE)
     same_shape.take("base", run.path)
-    facts = training.data_facts(store)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "data_facts", lambda _: replace(facts, words=("go", "left", "right")))
         with pytest.raises(DataError, match="knows the words far, go, near; tuned, which begins from it"):

@@ -1,5 +1,6 @@
 """What stages of SSM-VLA refuse before anything is trained, and whose depth they learn from."""
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,11 +16,11 @@ from kinesight.agents.episode import run_episode
 from kinesight.collection.collect import collect
 from kinesight.data.episodes import Episode, EpisodeStore
 from kinesight.experiments import ssm_vla_recipes
-from kinesight.experiments.recipe import Recipe, Stage
+from kinesight.experiments.recipe import Recipe, Stage, override
 from kinesight.experiments.runs import Run, create_run
 from kinesight.experiments.ssm_vla import FEATURES, LAM, POLICY, make_agent, used_stages
 from kinesight.experiments.taught import depth_cameras
-from kinesight.experiments.training import train_run
+from kinesight.experiments.training import check_stages, train_run
 from kinesight.models.latent_actions import LatentActions
 from kinesight.training.checkpoints import last_checkpoint
 from kinesight.training.config import TrainingConfig
@@ -88,6 +89,25 @@ def test_what_a_late_stage_cannot_learn_from_is_refused_before_an_early_one_is_t
         train_run(run, seen)
     assert not trained_stages(run)
     assert not run.record().data
+
+
+@pytest.mark.parametrize(("name", "value"), [("blocks", 3), ("ahead", 3)])
+def test_a_policy_set_otherwise_than_what_watches_for_it_is_refused_before_anything_is_trained(
+    seen: EpisodeStore, tmp_path: Path, name: str, value: int
+) -> None:
+    """Whether the weights would not fit, or fit and have learned to foresee another moment."""
+    base = override(RECIPE, ("stages.policy.training.steps=2",))
+    watched = ssm_vla_recipes.with_labels(base, "watched", "few labels", 1, ssm_vla_recipes.ALL)
+    recipe = override(watched, (f"stages.policy.model.{name}={value}",))
+    mend = f"stages.pretraining.model.{name}={value}"
+    run = create_run(tmp_path / "run", recipe)
+    with pytest.raises(
+        UsageError, match=rf"\({name} is 3, there 2\); add --set {re.escape(mend)}, or --set "
+    ):
+        train_run(run, seen)
+    assert not trained_stages(run)
+    mended = create_run(tmp_path / "mended", override(recipe, (mend,)))
+    check_stages(mended, seen, [stage.name for stage in mended.recipe.stages])
 
 
 @pytest.mark.parametrize("bad", [1.01, -30.0, np.nan])

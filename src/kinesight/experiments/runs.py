@@ -22,7 +22,7 @@ from kinesight.experiments.recipe import Recipe, Stage
 from kinesight.interfaces.model import Pretrained
 from kinesight.nn.checkpoint import load_into, load_tensors
 from kinesight.training.checkpoints import last_checkpoint, read_description
-from kinesight.types.errors import DataError
+from kinesight.types.errors import DataError, UsageError
 from kinesight.types.facts import DataFacts
 from kinesight.types.files import write_atomic
 from kinesight.types.locks import waited_for
@@ -39,6 +39,9 @@ from kinesight.types.serial import (
 
 WEIGHTS = "ema.safetensors"
 """The averaged weights, which a stage is used with and known by."""
+
+OWN = ("source", "batch_size", "actions")
+"""Settings that a stage may have otherwise than the one that it begins from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +182,27 @@ def check_taken(recipe: Recipe, stage: str, source: Path) -> None:
         told = ", ".join(f"{name} {value}" for name, _, value in places)
         raise DataError(
             f"{path} was trained otherwise than {recipe.name} says ({told}); add --set {shlex.join(settings)}"
+        )
+
+
+def check_needed(recipe: Recipe, stage: Stage) -> None:
+    """Refuse a stage that is set otherwise than the one it begins from, whose weights have another shape or
+    another meaning."""
+    needed = recipe.stage(stage.needs)
+    if type(needed.model) is not type(stage.model):
+        raise UsageError(
+            f"stage {stage.name!r} is a {type(stage.model).__name__}, {needed.name!r}, from which it begins, "
+            f"a {type(needed.model).__name__}"
+        )
+    places = differing(to_jsonable(sampled_as(needed.model, stage.model)), to_jsonable(stage.model))
+    places = [place for place in places if place[0] not in OWN]
+    if places:
+        told = ", ".join(f"{name} is {here!r}, there {there!r}" for name, there, here in places)
+        ours = [f"stages.{stage.name}.model.{name}={_word(there)}" for name, there, _ in places]
+        theirs = [f"stages.{needed.name}.model.{name}={_word(here)}" for name, _, here in places]
+        raise UsageError(
+            f"stage {stage.name!r} begins from {needed.name!r}, which is set otherwise ({told}); add --set "
+            f"{shlex.join(theirs)}, or --set {shlex.join(ours)}"
         )
 
 

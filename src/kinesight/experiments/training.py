@@ -20,7 +20,7 @@ from kinesight.experiments.clips import source_stores
 from kinesight.experiments.pace import affordable_steps, seconds_a_step
 from kinesight.experiments.probes import stage_probes
 from kinesight.experiments.recipe import Recipe, Stage
-from kinesight.experiments.runs import Run, load_stage, weights_digest
+from kinesight.experiments.runs import Run, check_needed, load_stage, weights_digest
 from kinesight.experiments.systems import system_of
 from kinesight.experiments.taught import adopt_teacher, check_data, stream_cameras, with_taught_keys
 from kinesight.interfaces.model import Pretrained, TrainableModel
@@ -117,12 +117,14 @@ def check_stages(run: Run, store: EpisodeStore, names: Sequence[str]) -> None:
 
 
 def _check_stage(run: Run, stage: Stage, store: EpisodeStore, facts: DataFacts) -> None:
-    """Data, files of weights, the stage that teaches it; one that has begun had what it needs."""
+    """Data, weights that it begins from, the stage that teaches it; one that has begun had what it needs."""
     model = build_model(stage, store, facts)
     if last_checkpoint(run.stage_folder(stage.name) / "checkpoints"):
         return
     check_data(run, stage, model, store, facts)
-    if isinstance(model, Pretrained) and not stage.needs:
+    if stage.needs:
+        check_needed(run.recipe, stage)
+    elif isinstance(model, Pretrained):
         model.load_pretrained()
     teacher = run.stage(stage.teacher) if stage.teacher else None
     if teacher is None:
