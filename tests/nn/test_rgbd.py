@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from kinesight.nn.pictures import cut_out, draw_shifts, metres, shifted
+from kinesight.nn.pictures import _gathered_by, cut_out, draw_shifts, metres, shifted
 from kinesight.nn.rgbd import FrameHead, Frames, depth_error, edge_weight, moving, moving_error, pasted
 from kinesight.nn.vit import as_patches, from_patches, patch_grid
 from kinesight.types.errors import UsageError
@@ -98,6 +98,21 @@ def test_every_frame_of_an_example_moves_alike(shape: tuple[int, ...]) -> None:
     assert torch.equal(moved[1, :, :, 2:], pictures[1, :, :, :-2])
     drawn = draw_shifts(200, 3, torch.Generator().manual_seed(0), torch.device("cpu"))
     assert (int(drawn.min()), int(drawn.max())) == (-3, 3)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int32])
+@pytest.mark.parametrize("shape", [(7, 3, 5, 6, 3), (7, 1, 9, 4)])
+def test_no_move_is_looked_at_where_that_would_wait_for_a_gpu(
+    shape: tuple[int, ...], dtype: torch.dtype
+) -> None:
+    """A device without values refuses every look at them; moved pictures are the same as on a CPU."""
+    pictures = torch.randint(0, 200, shape, dtype=dtype)
+    moves = torch.tensor([[0, 1, -2, 3, -8, 9, 4], [0, -3, 1, 2, 7, -9, 0]])  # some beyond the picture
+    moved = _gathered_by(pictures, moves)
+    assert moved.is_contiguous()
+    assert torch.equal(moved, shifted(pictures, moves))
+    elsewhere = shifted(pictures.to("meta"), moves.to("meta"))
+    assert (elsewhere.shape, elsewhere.dtype) == (pictures.shape, dtype)
 
 
 def test_depth_is_never_mixed_over_an_edge() -> None:
