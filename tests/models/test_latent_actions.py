@@ -350,8 +350,29 @@ def test_without_depth_nothing_of_it_is_asked_for(facts, store) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"frames": 0}, "frames must be at least 1, got 0"), ({"codes": 1}, "at least 2 codes, got 1")],
+    [
+        ({"frames": 0}, "frames must be at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"codes": 1}, "at least 2 codes, got 1"),
+    ],
 )
 def test_sizes_that_make_no_sense_are_refused(settings: dict[str, int], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         replace(CONFIG, **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"heads": 5}, "features must be a multiple of heads, got 64 and 5"),
+        ({"heads": 0}, "heads must be at least 1, got 0"),
+        ({"shift": -1}, "shift must be at least 0, got -1"),
+        ({"size": -8}, "size must be at least 0, got -8"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"blocks": 0}, "blocks must be at least 1, got 0"),
+        ({"mask": 1.0}, "mask must lie between 0 and 1, got 1"),
+    ],
+)
+def test_an_autoencoder_of_such_sizes_is_refused_too(settings: dict[str, float], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        MaskedAutoencoderConfig(**settings)  # type: ignore[arg-type]

@@ -262,6 +262,7 @@ def test_a_second_view_that_is_not_recorded_is_refused(facts: DataFacts) -> None
     ("settings", "message"),
     [
         ({"history": 0}, "history must be at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"words": 0}, "words must be at least 1, got 0"),
         ({"size": -8}, "size must be at least 0, got -8"),
         ({"heads": 5}, "features must be a multiple of heads, got 32 and 5"),

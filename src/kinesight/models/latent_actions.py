@@ -85,7 +85,7 @@ class LatentActionsConfig:
 
     def __post_init__(self) -> None:
         check_at_least(self, 1, "frames", "gap", "tokens", "code_features", "patch")
-        check_at_least(self, 1, "encoder_blocks", "decoder_blocks")
+        check_at_least(self, 1, "batch_size", "encoder_blocks", "decoder_blocks")
         check_at_least(self, 0, "size", "shift", "depth_weight", "commitment")
         check_heads(self)
         if self.codes < 2:

@@ -18,6 +18,7 @@ from kinesight.nn.layers import to_unit
 from kinesight.nn.pictures import draw_shifts, resized, shifted
 from kinesight.nn.transformer import Block, learned
 from kinesight.nn.vit import VitConfig, as_patches, pick
+from kinesight.types.checks import check_at_least, check_heads
 from kinesight.types.errors import UsageError
 from kinesight.types.facts import DataFacts
 from kinesight.types.windows import Offsets, Take, WindowSpec
@@ -42,6 +43,9 @@ class MaskedAutoencoderConfig:
     """Random shift of the pictures in training [px]."""
 
     def __post_init__(self) -> None:
+        check_at_least(self, 1, "batch_size", "blocks")
+        check_at_least(self, 0, "size", "shift")
+        check_heads(self)
         if not 0 < self.mask < 1:
             raise UsageError(f"mask must lie between 0 and 1, got {self.mask}")
 

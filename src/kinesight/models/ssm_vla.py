@@ -115,7 +115,7 @@ class SsmVlaConfig:
 
     def __post_init__(self) -> None:
         check_at_least(self, 1, "history", "stride", "ahead", "horizon", "queries", "steps", "noise_draws")
-        check_at_least(self, 1, "patch", "grid", "width", "blocks", "head_blocks", "words")
+        check_at_least(self, 1, "batch_size", "patch", "grid", "width", "blocks", "head_blocks", "words")
         check_at_least(self, 0, "size", "shift", "proprio_noise")
         check_at_least(self, 0, "vision_weight", "latent_weight", "depth_weight")
         check_heads(self)
