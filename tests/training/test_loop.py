@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import lam_in_two
 import pytest
 import torch
 import toys
@@ -333,20 +334,45 @@ def test_seeds_are_the_same_everywhere_and_differ_between_neighbours() -> None:
     )
 
 
-@pytest.mark.slow
-def test_two_processes_share_weights_and_see_different_examples(tmp_path: Path) -> None:
+def train_in_two(script: str, folder: Path) -> None:
+    """Run a script of this folder as two processes that know of each other."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     world = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(HERE / "train_in_two.py"), str(tmp_path)]
+    command = [sys.executable, str(HERE / script), str(folder)]
     processes = [
         subprocess.Popen(command, env=os.environ | world | {"RANK": rank, "LOCAL_RANK": rank})
         for rank in ("0", "1")
     ]
     assert [process.wait(120) for process in processes] == [0, 0]
+
+
+@pytest.mark.slow
+def test_two_processes_share_weights_and_see_different_examples(tmp_path: Path) -> None:
+    train_in_two("train_in_two.py", tmp_path)
     one, two = (torch.load(tmp_path / f"rank{rank}.pt") for rank in (0, 1))
     assert_equal(dict(one["weights"]), dict(two["weights"]))
     assert_equal(dict(one["weights"]), dict(final(tmp_path / "run").model))
     assert not torch.equal(one["seen"], two["seen"])
     assert all(math.isfinite(row["loss/fit"]) for row in rows(tmp_path / "run"))
+
+
+@pytest.mark.slow
+def test_two_processes_have_one_codebook_and_one_batch_that_its_statistics_are_of(tmp_path: Path) -> None:
+    train_in_two("lam_in_two.py", tmp_path)
+    for name in ("restarts", "none"):
+        one, two = (torch.load(tmp_path / f"{name}{rank}.pt") for rank in (0, 1))
+        assert len(one["buffers"]) == 6
+        assert_equal(one, two)
+        alone = lam_in_two.watched(lam_in_two.joined, tmp_path / f"alone {name}", name == "restarts")
+        # Which of the batch's vectors a code restarts on, and so what follows on the first step, is drawn.
+        forwards, kept = (2, "spread.") if name == "restarts" else (6, "")
+        for found, expected in zip(one["buffers"][:forwards], alone["buffers"], strict=False):
+            for key in (key for key in expected if key.startswith(kept)):
+                torch.testing.assert_close(
+                    found[key], expected[key], atol=1e-4, rtol=1e-4, msg=f"{name} {key}"
+                )
+    both, joined = (rows(tmp_path / folder) for folder in ("none", "alone none"))
+    for row, expected in zip(both, joined, strict=True):
+        assert row["gradient_norm"] == pytest.approx(expected["gradient_norm"], rel=1e-4)

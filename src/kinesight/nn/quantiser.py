@@ -14,6 +14,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from kinesight.nn.reduce import of_first, summed
+
 
 @dataclass(frozen=True, slots=True)
 class Quantised:
@@ -29,7 +31,7 @@ class Quantised:
 class Quantiser(nn.Module):
     """Codebook [k e] as buffers: changed by looking at batches in training, never by the optimiser.
 
-    Under DistributedDataParallel buffers are those of the first process, which broadcasts them.
+    Several processes have the same: they count the vectors of all their batches, and restart on the first's.
     """
 
     codebook: Tensor
@@ -76,9 +78,9 @@ class Quantiser(nn.Module):
         weight = torch.ones(len(flat), device=flat.device) if counted is None else counted.flatten().float()
         self._restart(flat, weight, generator)
         chosen = F.one_hot(self.nearest(flat), self.codes) * weight[:, None]
-        total = weight.sum().clamp_min(1)
-        self.uses.lerp_(chosen.sum(0) / total, 1 - self.decay)
-        self.sums.lerp_(chosen.T @ flat / total, 1 - self.decay)
+        total = summed(weight.sum()).clamp_min(1)
+        self.uses.lerp_(summed(chosen.sum(0)) / total, 1 - self.decay)
+        self.sums.lerp_(summed(chosen.T @ flat) / total, 1 - self.decay)
         # A code at the mean of opposite vectors has no direction; it stays, and loses them to others.
         moved = F.normalize(self.sums, dim=-1)
         self.codebook.copy_(torch.where(self.sums.norm(dim=-1, keepdim=True) > 1e-6, moved, self.codebook))
@@ -86,12 +88,12 @@ class Quantiser(nn.Module):
     def _restart(self, flat: Float[Tensor, "m e"], weight: Float[Tensor, "m"], generator: Generator) -> None:
         """Dead codes begin again on counted vectors of the batch, each on another one if there are enough."""
         even = 1 / self.codes
-        dead = (self.uses < self.dead_below * even) & (weight.sum() > 0)
+        dead = (self.uses < self.dead_below * even) & (of_first(weight.sum()) > 0)
         drawn = torch.rand(len(flat), generator=generator, device=generator.device).to(flat.device)
         order = (drawn * weight).argsort(descending=True)
         # Ranks beyond the counted vectors start over.
         rank = torch.arange(self.codes, device=flat.device) % weight.sum().clamp_min(1).long()
-        begun = flat[order[rank]]
+        begun = of_first(flat[order[rank]])
         self.codebook.copy_(torch.where(dead[:, None], begun, self.codebook))
         self.sums.copy_(torch.where(dead[:, None], begun * even, self.sums))
         self.uses.copy_(torch.where(dead, torch.full_like(self.uses, even), self.uses))

@@ -8,13 +8,16 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from kinesight.nn.reduce import summed
+
 
 class Standardise(nn.Module):
     """Statistics of each frame, place and feature, of counted vectors alone; nothing in it is learned.
 
     It is batch normalisation (Ioffe & Szegedy, 2015) that can leave vectors out and that begins with the
     statistics of its first batch. By frame, since otherwise what tells one frame from the next, which is the
-    same in every example, outweighs what tells examples apart, and codes name the frame.
+    same in every example, outweighs what tells examples apart, and codes name the frame. Several processes
+    have one batch: statistics are of all their vectors.
     """
 
     mean: Tensor
@@ -47,9 +50,9 @@ class Standardise(nn.Module):
 
     def _of_batch(self, vectors: Tensor, weight: Float[Tensor, "b t 1 1"]) -> tuple[Tensor, Tensor]:
         """The batch's statistics where it has some, and the buffers moved towards them."""
-        frames, count = vectors.shape[1], weight.sum(0)
-        mean = (vectors * weight).sum(0) / count.clamp_min(1)
-        variance = ((vectors - mean).square() * weight).sum(0) / count.clamp_min(1)
+        frames, count = vectors.shape[1], summed(weight.sum(0))
+        mean = summed((vectors * weight).sum(0)) / count.clamp_min(1)
+        variance = summed(((vectors - mean).square() * weight).sum(0)) / count.clamp_min(1)
         enough = count >= 2
         begun = self.begun[:frames] > 0
         share = enough * torch.where(begun, 1 - self.decay, 1.0)
