@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import model_samples
 import numpy as np
@@ -20,6 +21,7 @@ from kinesight.data.facts import data_facts
 from kinesight.data.windows import open_windows
 from kinesight.evaluation.foresight import foresight_of
 from kinesight.experiments import catalogue, ssm_vla_ablations, ssm_vla_recipes, taught, training
+from kinesight.experiments.devices import training_device
 from kinesight.experiments.evaluation import with_agent
 from kinesight.experiments.recipe import Recipe, Stage
 from kinesight.experiments.rows import rows_of, table_rows
@@ -28,6 +30,7 @@ from kinesight.experiments.ssm_vla import FEATURES, LAM, POLICY, PRETRAINING, ma
 from kinesight.experiments.systems import SYSTEMS, system_of
 from kinesight.experiments.training import train_run
 from kinesight.nn.checkpoint import load_tensors
+from kinesight.training import loop
 from kinesight.training.checkpoints import read_description
 from kinesight.training.config import TrainingConfig
 from kinesight.types.errors import DataError, UnknownName, UsageError
@@ -220,6 +223,27 @@ def test_watching_first_then_learning_from_a_few_actions(
     for name, value in before.items():
         if name.startswith("action_head."):
             assert torch.equal(first[name], value), "no action was read"
+
+
+def test_a_process_puts_data_and_teacher_on_its_own_gpu(
+    run: Run, seen: EpisodeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch's "meta" stands in for the GPU that a launched process was given."""
+    assert training_device() == torch.device("cpu")
+    given: list[torch.device | str] = []
+
+    def note(device: torch.device | str) -> None:
+        given.append(device)
+        raise InterruptedError
+
+    monkeypatch.setattr(loop, "make_accelerator", lambda: SimpleNamespace(device=torch.device("meta")))
+    monkeypatch.setattr(taught, "load_stage", lambda _run, _stage, device="": note(device))
+    monkeypatch.setattr(training, "open_windows", lambda _stores, _spec, _cameras, device, **_: note(device))
+    alone = create_run(tmp_path / "alone", RECIPE)
+    for stage in (FEATURES, POLICY):
+        with pytest.raises(InterruptedError):
+            training.train_stage(run if stage == POLICY else alone, RECIPE.stage(stage), [seen])
+    assert given == [torch.device("meta")] * 2
 
 
 def test_only_the_first_episodes_of_each_task_are_drawn_from(seen: EpisodeStore) -> None:

@@ -9,6 +9,7 @@ import torch
 from kinesight.data.episodes import DatasetInfo, Episode, EpisodeStore
 from kinesight.data.progress import ProgressLine
 from kinesight.data.windows import open_windows
+from kinesight.experiments.devices import training_device
 from kinesight.experiments.recipe import Stage
 from kinesight.experiments.runs import Run, load_stage
 from kinesight.models.realism import IMAGINED, REAL, RealismConfig
@@ -44,7 +45,7 @@ def imagined_clips(
     made_by = {"imaginer": trained.digest}
     store = _open(path, made_by, demonstrations)
     total = -(-count // BATCH)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = training_device()
     model = trained.model.to(device)
     source = open_windows(demonstrations, model.spec, trained.facts.cameras, device)
     with ProgressLine("imagine clips", total * BATCH, len(store) * BATCH) as line:

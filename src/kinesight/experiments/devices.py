@@ -1,4 +1,4 @@
-"""Where the models of an agent compute: names of devices, checked against what the machine has."""
+"""Where models compute: an agent's, by names that are checked against the machine; those that are trained."""
 
 import torch
 
@@ -14,3 +14,10 @@ def known_device(name: str) -> str:
     if gpus:
         there["cuda"] = gpus[0]
     return lookup("device", name, there)
+
+
+def training_device() -> torch.device:
+    """This process's own: of several that train together each has another GPU."""
+    from kinesight.training.loop import make_accelerator
+
+    return make_accelerator().device

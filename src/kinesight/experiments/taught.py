@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from torch import nn
 
 from kinesight.collection.aligned_depth import DEPTH, INVERSE, SPARSE, AlignedDepth, estimate_of
 from kinesight.data.derived import derive
 from kinesight.data.episodes import EpisodeStore
+from kinesight.experiments.devices import training_device
 from kinesight.experiments.recipe import ModelConfig, Stage
 from kinesight.experiments.runs import Run, load_stage
 from kinesight.interfaces.model import Stream, Student, TrainableModel
@@ -180,8 +180,7 @@ def _with_depth(store: EpisodeStore) -> EpisodeStore:
 
 def with_latent_codes(run: Run, stage: str, store: EpisodeStore) -> EpisodeStore:
     """The store with `codes.CAM` of the stage's LAM; computed where they are missing."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    teacher = load_stage(run, stage, device)
+    teacher = load_stage(run, stage, training_device())
     assert isinstance(teacher.model, LatentActions), "refused before, when it was adopted"
     folder = derive(store, "codes", LatentCodes(teacher.model), parameters={"weights": teacher.digest})
     return store.with_derived(folder)

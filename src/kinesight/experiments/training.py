@@ -17,6 +17,7 @@ from kinesight.data.facts import data_facts
 from kinesight.data.windows import WindowSource, open_windows, prefetching
 from kinesight.envs import catalogue as envs
 from kinesight.experiments.clips import source_stores
+from kinesight.experiments.devices import training_device
 from kinesight.experiments.pace import affordable_steps, seconds_a_step
 from kinesight.experiments.probes import stage_probes
 from kinesight.experiments.recipe import Recipe, Stage
@@ -217,7 +218,7 @@ def _train(
     model = build_model(stage, stores[0], facts)
     origin = begin_stage(run, stage, model, facts)
     stores = with_taught_keys(run, stage, stores)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = training_device()
     assert isinstance(model, TrainableModel), "every configuration builds one"
     opened = {
         name: open_windows(

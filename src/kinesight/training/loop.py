@@ -70,9 +70,7 @@ def train(
     `model` is a `TrainableModel`; `sources` maps the names of its streams to batches; `description` goes
     into every checkpoint. Raises `Interrupted` after saving on SIGINT or SIGTERM.
     """
-    # The precision is the configuration's (see WeightedLosses), not that of the launcher's environment.
-    # Without cpu=True launched processes on a machine without a GPU would not know of each other.
-    accelerator = Accelerator(mixed_precision="no", cpu=not torch.accelerator.is_available())
+    accelerator = make_accelerator()
     checkpoints = folder / "checkpoints"
     model.to(accelerator.device).train()
     state = begin(model, config, checkpoints)
@@ -109,6 +107,13 @@ def train(
                     f"Stopped at step {state.step}; {target} is saved. The same command resumes."
                 )
     return Progress(state.step, target)
+
+
+def make_accelerator() -> Accelerator:
+    """This process's; every further one shares its state."""
+    # The precision is the configuration's (see WeightedLosses), not that of the launcher's environment.
+    # Without cpu=True launched processes on a machine without a GPU would not know of each other.
+    return Accelerator(mixed_precision="no", cpu=not torch.accelerator.is_available())
 
 
 def _update(
