@@ -1,12 +1,14 @@
 """Does an environment show and take what a checkpoint was trained with?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
+from torch import nn
 
 from kinesight.envs import catalogue as envs
 from kinesight.experiments.runs import Trained
+from kinesight.interfaces.stages import Predictor
 from kinesight.types.action import ActionSpec
 from kinesight.types.camera import Camera
 from kinesight.types.case import Case
@@ -28,21 +30,30 @@ def check_fit(trained: Trained, cases: Sequence[Case]) -> None:
             raise DataError(f"{file}: trained on {facts.env}, asked to act in {env}")
         if camera not in facts.cameras:
             raise DataError(f"{file}: trained on cameras {', '.join(facts.cameras)}, not on {camera}")
-        action, now = _surroundings(Case(env, task, 0, camera), height, width, facts.crop)
+        shown = _shown_with(trained.model, camera)
+        action, cameras = _surroundings(Case(env, task, 0, camera), shown, height, width, facts.crop)
         if action != facts.action:
             raise DataError(f"{file}: trained for {facts.action}, {env} takes {action}")
-        # A task that was not demonstrated has no camera to hold against.
-        known = facts.calibration.get(f"{task}/{camera}", now)
-        if difference := _difference(known, now, pose=not facts.moving_cameras):
-            raise DataError(f"{file}: camera {camera} of {task} was trained with {difference}")
+        for name, now in cameras.items():
+            # A task that was not demonstrated has no camera to hold against.
+            known = facts.calibration.get(f"{task}/{name}", now)
+            if difference := _difference(known, now, pose=not facts.moving_cameras):
+                raise DataError(f"{file}: camera {name} of {task} was trained with {difference}")
+
+
+def _shown_with(model: nn.Module, camera: str) -> tuple[str, ...]:
+    """The camera, and those that the model looks by beside it."""
+    return model.view(camera).cameras if isinstance(model, Predictor) else (camera,)
 
 
 @cache
-def _surroundings(case: Case, height: int, width: int, crop: bool) -> tuple[ActionSpec, Camera]:
+def _surroundings(
+    case: Case, cameras: tuple[str, ...], height: int, width: int, crop: bool
+) -> tuple[ActionSpec, Mapping[str, Camera]]:
     environment = envs.make_case(case, 1)
     environment.reset()
-    request = ViewRequest((case.camera,), height, width, rgb=False, crop=crop)
-    return environment.action_spec, environment.observe(request).views[case.camera].camera
+    views = environment.observe(ViewRequest(cameras, height, width, rgb=False, crop=crop)).views
+    return environment.action_spec, {name: view.camera for name, view in views.items()}
 
 
 def _difference(known: Camera, now: Camera, pose: bool) -> str:
