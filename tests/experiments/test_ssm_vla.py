@@ -20,7 +20,15 @@ from kinesight.data.episodes import Episode, EpisodeStore
 from kinesight.data.facts import data_facts
 from kinesight.data.windows import open_windows
 from kinesight.evaluation.foresight import foresight_of
-from kinesight.experiments import catalogue, ssm_vla_ablations, ssm_vla_recipes, taught, training
+from kinesight.experiments import (
+    catalogue,
+    fit,
+    pictures,
+    ssm_vla_ablations,
+    ssm_vla_recipes,
+    taught,
+    training,
+)
 from kinesight.experiments.devices import training_device
 from kinesight.experiments.evaluation import with_agent
 from kinesight.experiments.recipe import Recipe, Stage
@@ -129,6 +137,34 @@ def test_the_agent_acts_and_shows_what_it_foresaw(run: Run) -> None:
     assert again.metrics == result.metrics
     with pytest.raises(UsageError, match="follows no goals, so there are no 'oracle' ones"):
         make_agent(run, "oracle")
+
+
+def test_the_next_frame_is_imagined_at_moments_of_the_experts_episode(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (fit.envs, pictures.envs):
+        monkeypatch.setattr(
+            module, "make_case", lambda case, limit=60: point_mass.make_environment(case, limit)
+        )
+    monkeypatch.setattr(pictures.envs, "expert", lambda *_: point_mass.Expert(0.0))
+    fit._surroundings.cache_clear()
+    shown = pictures.imagined_against_expert(run, point_mass.case(seed=1))
+    assert shown.plan is None
+    assert 0 < shown.copy_error < 1
+    assert 0 < shown.error < 1
+    height, width = pictures.STRIP_HEIGHT, pictures.STRIP_HEIGHT * pictures.MOMENTS
+    assert shown.picture.shape == (4 * height + 3 * 4, width, 3), "frames and depth, imagined and real"
+    fit._surroundings.cache_clear()
+
+
+def test_one_that_imagines_no_frame_has_none_to_show(seen: EpisodeStore, tmp_path: Path) -> None:
+    plain = ssm_vla_recipes.with_policy(RECIPE, "plain", "draws nothing", frames=0, imagine=False)
+    made = create_run(tmp_path / "plain", plain)
+    train_run(made, seen)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "check_fit", lambda *_: None)
+        with pytest.raises(UsageError, match=r"plain imagines no frame: stages\.policy\.model\.imagine is"):
+            pictures.imagined_against_expert(made, point_mass.case())
 
 
 def test_another_lam_is_refused_when_training_goes_on_and_when_acting(

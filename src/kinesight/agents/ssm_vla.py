@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from kinesight.agents.spatial_policy import Clock, case_generator
+from kinesight.geometry.overlay import shaded
 from kinesight.interfaces.stages import Foresight, Predictor
 from kinesight.types.arrays import Depth, Image, Video
 from kinesight.types.case import Case
@@ -177,9 +178,7 @@ class SsmVlaAgent:
             return {}
         near, far = float(came_m[valid].min()), float(came_m[valid].max())
         for caption, depth_m in (("real depth", came_m), ("imagined depth", foretold_m)):
-            rows[caption] = np.stack(
-                [_shaded(each, near, far) for each in (*[now_m] * self._before, depth_m)]
-            )
+            rows[caption] = np.stack([shaded(each, near, far) for each in (*[now_m] * self._before, depth_m)])
         named = {"depth_m": foretold_m, "depth_m present": now_m}
         return {
             f"{name}/{ahead}": float(np.abs(depth_m - came_m)[valid].mean())
@@ -230,13 +229,6 @@ def _errors(now: Image, real: Image, shown: Mapping[str, Image], ahead: int) -> 
     if not moving.any():
         return {}
     return {f"{name}/{ahead}": moving_error(image[None], real[None], moving) for name, image in shown.items()}
-
-
-def _shaded(depth_m: Depth, near: float, far: float) -> Image:
-    """Near is bright; invalid pixels are black."""
-    share = (far - depth_m) / max(far - near, 1e-6)
-    grey = np.where(depth_m > 0, 40 + 215 * share.clip(0, 1), 0).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=-1)
 
 
 def _apart(a: Video, b: Video) -> Video:

@@ -22,6 +22,8 @@ def imagine(
 ) -> None:
     """Imagine the future of a scene and show it against the expert's frames.
 
+    A system that imagines the next frame alone, with its depth, does so at moments of the expert's episode.
+
     Args:
         run: a trained run
         task: task (see kinesight list)
@@ -46,9 +48,10 @@ def imagine(
     opened = with_agent(open_run(run), planner=planner, chat=chat)
     shown = imagined_against_expert(opened, Case(opened.recipe.data.env, task, seed, camera, start))
     write_png(out, shown.picture)
-    print(format_plan(shown.plan))
-    for note in shown.plan.notes:
-        say(f"{note.kind}: {note.reason}")
+    if shown.plan is not None:
+        print(format_plan(shown.plan))
+        for note in shown.plan.notes:
+            say(f"{note.kind}: {note.reason}")
     say(f"mean error where things move: {shown.error:.3f} of the full range")
-    say(f"the same for the first frame, repeated: {shown.copy_error:.3f}")
+    say(f"the same for the {'first' if shown.plan else 'present'} frame, repeated: {shown.copy_error:.3f}")
     say(f"{path(out)} shows imagined frames (above) against the expert's")

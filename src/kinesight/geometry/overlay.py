@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from kinesight.types.arrays import Image, Pixels
+from kinesight.types.arrays import Depth, Image, Pixels
 from kinesight.types.plan import SpatialPlan
 
 Colour = tuple[int, int, int]
@@ -70,6 +70,13 @@ def draw_plan(picture: Image, plan: SpatialPlan) -> UInt8[np.ndarray, "taller x 
     if not plan.rows:
         _text(strip, "nothing to do", (5, line - round(6 * scale)), scale, WHITE)
     return np.concatenate([picture, strip])
+
+
+def shaded(depth_m: Depth, near: float, far: float) -> Image:
+    """Near is bright; invalid pixels are black."""
+    share = (far - depth_m) / max(far - near, 1e-6)
+    grey = np.where(depth_m > 0, 40 + 215 * share.clip(0, 1), 0).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=-1)
 
 
 def _arrows(direction: tuple[int, int, int]) -> str:
