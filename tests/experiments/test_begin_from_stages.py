@@ -168,8 +168,8 @@ def test_a_stage_set_otherwise_than_the_one_it_begins_from_is_refused_before_bot
         assert not (other.path / "base" / "checkpoints").exists()
 
 
-def test_how_a_stage_samples_and_what_it_is_given_may_be_its_own(store: EpisodeStore, tmp_path: Path) -> None:
-    trained(tmp_path / "run", store, tuned_as(replace(MODEL, steps=1, batch_size=2)))
+def test_sampling_data_augmentation_and_loss_may_be_a_stages_own(store: EpisodeStore, tmp_path: Path) -> None:
+    trained(tmp_path / "run", store, tuned_as(replace(MODEL, steps=1, batch_size=2, path_noise=0.0)))
 
 
 def test_no_recipe_begins_a_stage_from_one_that_does_not_fit() -> None:

@@ -5,6 +5,7 @@ runs/NAME/recipe.json, run.json, STAGE/{checkpoints/, metrics.jsonl, tensorboard
 
 import hashlib
 import json
+import re
 import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -40,8 +41,8 @@ from kinesight.types.serial import (
 WEIGHTS = "ema.safetensors"
 """The averaged weights, which a stage is used with and known by."""
 
-OWN = ("source", "batch_size", "actions")
-"""Settings that a stage may have otherwise than the one that it begins from."""
+OWN = re.compile(r"source|batch_size|actions|shift|noise_draws|.*_noise|.*_weight")
+"""Settings that a stage may have otherwise than the one that it begins from: data, augmentation, loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,7 @@ def check_needed(recipe: Recipe, stage: Stage) -> None:
             f"a {type(needed.model).__name__}"
         )
     places = differing(to_jsonable(sampled_as(needed.model, stage.model)), to_jsonable(stage.model))
-    places = [place for place in places if place[0] not in OWN]
+    places = [place for place in places if not OWN.fullmatch(place[0])]
     if places:
         told = ", ".join(f"{name} is {here!r}, there {there!r}" for name, there, here in places)
         ours = [f"stages.{stage.name}.model.{name}={_word(there)}" for name, there, _ in places]
