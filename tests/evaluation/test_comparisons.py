@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from evaluation_samples import picture, results
 
+from kinesight.evaluation import page
 from kinesight.evaluation.gallery import GalleryItem, read_items, write_item
 from kinesight.evaluation.recording import arrange
 from kinesight.evaluation.report import write_report
@@ -58,6 +59,24 @@ def test_the_page_names_every_row(tmp_path: Path) -> None:
     ):
         assert text in page
     assert page.count("data:image/jpeg") == 3
+
+
+def test_a_page_that_cannot_show_all_shows_failures_and_successes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = results()
+    outcomes = [episode.success for episode in made.episodes]
+    segments, strips = arrange(FRAMES, [FORESEEN], 40, 32)
+    for episode in made.episodes:
+        item = GalleryItem(episode.case, episode.success, episode.steps, "open the door", segments)
+        write_item(tmp_path, item, strips)
+    size = sum(map(len, strips.values()))
+    monkeypatch.setattr(page, "INLINE_BYTES", 4 * size)
+    found = page.gallery(tmp_path, made)
+    assert found is not None
+    assert (found.kept_failures, found.kept_successes) == (outcomes.count(False), outcomes.count(True))
+    assert (found.failures, found.successes) == (2, 2)
+    assert [card.item.success for card in found.cards] == [False, False, True, True]
 
 
 def test_results_hold_no_pictures() -> None:

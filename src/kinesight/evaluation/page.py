@@ -229,22 +229,22 @@ class Gallery:
 
 
 def gallery(out: Path, main: Results) -> Gallery | None:
-    """Failures first, tasks in turn, within the page's size; None if nothing was kept."""
+    """Failures first, tasks in turn, a share of both within the page's size; None if nothing was kept."""
     evaluated = set(main.cases)
     items = [item for item in read_items(out) if item.case in evaluated]
     if not items:
         return None
     failures = [item for item in items if not item.success]
     successes = [item for item in items if item.success]
-    chosen = _in_turn(failures)[:FAILURES_SHOWN] + _in_turn(successes)[:SUCCESSES_SHOWN]
     cards: list[Card] = []
     left = INLINE_BYTES
-    for item in chosen:
+    for item in _both(_in_turn(failures)[:FAILURES_SHOWN], _in_turn(successes)[:SUCCESSES_SHOWN]):
         card, size = _card(out, item)
         if size > left:
             break
         left -= size
         cards.append(card)
+    cards.sort(key=lambda card: card.item.success)
     shown = sum(not card.item.success for card in cards)
     return Gallery(
         cards=tuple(cards),
@@ -265,6 +265,12 @@ def _in_turn(items: Sequence[GalleryItem]) -> list[GalleryItem]:
         seen[item.case.task] = seen.get(item.case.task, 0) + 1
         keyed.append((seen[item.case.task], item))
     return [item for _, item in sorted(keyed, key=lambda pair: pair[0])]
+
+
+def _both(failures: Sequence[GalleryItem], successes: Sequence[GalleryItem]) -> list[GalleryItem]:
+    """Each list spread evenly over the result, so that a part of it has of both."""
+    spread = [(i / len(items), item) for items in (failures, successes) for i, item in enumerate(items)]
+    return [item for _, item in sorted(spread, key=lambda pair: pair[0])]
 
 
 def _card(out: Path, item: GalleryItem) -> tuple[Card, int]:
