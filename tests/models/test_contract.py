@@ -55,7 +55,7 @@ CONFIGS: dict[str, Config] = {
     "policy-resnet18": replace(POLICY, encoder="resnet18", noise_draws=1, proprio_noise=0.0),
     "features": AUTOENCODER,
     "latent": LATENT,
-    "latent-one-frame": replace(LATENT, frames=1, commitment=0.25),
+    "latent-one-frame": replace(LATENT, frames=1, differences=False, commitment=0.25),
     "latent-depth": replace(LATENT, depth=True),
     "joint": JOINT,
     "joint-causal": replace(JOINT, attention="causal"),
