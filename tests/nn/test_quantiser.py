@@ -116,6 +116,17 @@ def test_only_training_and_only_counted_vectors_change_the_codebook() -> None:
     torch.testing.assert_close(quantiser.codebook, before)
 
 
+def test_vectors_of_no_direction_make_no_codes() -> None:
+    """As of a batch of clips in which nothing moves."""
+    batch = torch.cat([torch.zeros(1, 6, 4), torch.randn(1, 2, 4, generator=generator(3))], dim=1)
+    still = trained([torch.zeros(2, 6, 4)], 8)
+    torch.testing.assert_close(still.codebook.norm(dim=-1), torch.ones(8))
+    mixed = trained([batch], 2)
+    closest = F.normalize(batch[0, 6:], dim=-1) @ mixed.codebook.T
+    torch.testing.assert_close(closest.amax(0), torch.ones(2), msg="both are codes")
+    assert set(closest.argmax(0).tolist()) == {0, 1}
+
+
 def test_the_generator_alone_decides_the_restarts() -> None:
     batches = [around(clusters(12), 4, seed) for seed in range(3)]
     first, again, other = trained(batches, 6), trained(batches, 6), trained(batches, 6, seed=1)

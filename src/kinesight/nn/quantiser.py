@@ -76,6 +76,7 @@ class Quantiser(nn.Module):
     ) -> None:
         flat = unit.flatten(0, 1)
         weight = torch.ones(len(flat), device=flat.device) if counted is None else counted.flatten().float()
+        weight = weight * (flat != 0).any(-1)  # what has no direction, as where nothing moves, makes no code
         self._restart(flat, weight, generator)
         chosen = F.one_hot(self.nearest(flat), self.codes) * weight[:, None]
         total = summed(weight.sum()).clamp_min(1)
