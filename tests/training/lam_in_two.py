@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,31 +11,17 @@ import torch
 from accelerate import PartialState
 from torch import Tensor
 
+from kinesight.experiments import ssm_vla_recipes
 from kinesight.interfaces.model import Windows
 from kinesight.models.latent_actions import LatentActionsConfig
-from kinesight.nn.vit import VitConfig
 from kinesight.training.config import TrainingConfig
 from kinesight.training.loop import Batches, train
 from kinesight.types.facts import DataFacts
 
 FACTS = DataFacts("video", (), ("phone",), {}, False, None, (), (), (), uncalibrated_size=(8, 8))
-LAM = LatentActionsConfig(
-    batch_size=4,
-    frames=2,
-    gap=1,
-    tokens=2,
-    codes=8,
-    code_features=4,
-    size=0,
-    vit=VitConfig(patch=4, features=16, blocks=1, heads=2),
-    features=16,
-    heads=2,
-    encoder_blocks=1,
-    decoder_blocks=1,
-    patch=4,
-    depth=False,
-    shift=0,
-)
+TINY = ssm_vla_recipes.TINY.stage("lam").model
+assert isinstance(TINY, LatentActionsConfig), "latent actions"
+LAM = replace(TINY, size=0, gap=1, depth=False, shift=0)
 TRAINING = TrainingConfig(steps=3, warmup=1, log_every=1, save_every=3, accumulate=2, learning_rate=1e-3)
 
 

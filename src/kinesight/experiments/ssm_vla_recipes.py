@@ -40,33 +40,28 @@ def with_policy(base: Recipe, name: str, summary: str, **settings: object) -> Re
 
 def with_horizons(base: Recipe, name: str, summary: str, frames: int) -> Recipe:
     """The base with latent actions of so many key frames, in the LAM and in the policy."""
-
-    def changed(stage: Stage) -> Stage:
-        if isinstance(stage.model, LatentActionsConfig | SsmVlaConfig):
-            return replace(stage, model=replace(stage.model, frames=frames))
-        return stage
-
-    stages = tuple(map(changed, base.stages))
-    return replace(base, name=name, summary=summary, stages=stages, data_name=base.data_name or base.name)
+    return _with_models(base, name, summary, (LatentActionsConfig, SsmVlaConfig), frames=frames)
 
 
 def with_lam(base: Recipe, name: str, summary: str, **settings: object) -> Recipe:
     """The base with other settings of its latent actions, which the policy need not know of."""
-    stage = base.stage(LAM)
-    changed = replace(stage, model=replace(stage.model, **settings))  # type: ignore[arg-type]
-    stages = tuple(changed if other.name == LAM else other for other in base.stages)
-    return replace(base, name=name, summary=summary, stages=stages, data_name=base.data_name or base.name)
+    return _with_models(base, name, summary, (LatentActionsConfig,), **settings)
 
 
 def without_depth(base: Recipe, name: str, summary: str) -> Recipe:
     """The base with no depth in the LAM and the policy; the data are the same."""
+    return _with_models(base, name, summary, (LatentActionsConfig, SsmVlaConfig), depth=False)
 
-    def changed(stage: Stage) -> Stage:
-        if isinstance(stage.model, LatentActionsConfig | SsmVlaConfig):
-            return replace(stage, model=replace(stage.model, depth=False))
-        return stage
 
-    stages = tuple(map(changed, base.stages))
+def _with_models(
+    base: Recipe, name: str, summary: str, kinds: tuple[type, ...], **settings: object
+) -> Recipe:
+    stages = tuple(
+        replace(stage, model=replace(stage.model, **settings))  # type: ignore[arg-type]
+        if isinstance(stage.model, kinds)
+        else stage
+        for stage in base.stages
+    )
     return replace(base, name=name, summary=summary, stages=stages, data_name=base.data_name or base.name)
 
 
