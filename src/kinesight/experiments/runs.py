@@ -19,7 +19,7 @@ from torch import nn
 
 from kinesight.agents.spatial_policy import SpatialPolicyConfig
 from kinesight.experiments.devices import CPU
-from kinesight.experiments.recipe import Recipe, Stage
+from kinesight.experiments.recipe import ModelConfig, Recipe, Stage
 from kinesight.interfaces.model import Pretrained
 from kinesight.nn.checkpoint import load_into, load_tensors
 from kinesight.training.checkpoints import last_checkpoint, read_description
@@ -177,13 +177,11 @@ def check_taken(recipe: Recipe, stage: str, source: Path) -> None:
         raise DataError(
             f"{path} is a {type(there).__name__}, {stage} of {recipe.name} a {type(here).__name__}"
         )
-    places = differing(to_jsonable(sampled_as(there, here)), to_jsonable(here))
+    places = _set_otherwise(there, here)
     if places:
-        settings = [f"stages.{stage}.model.{name}={_word(value)}" for name, value, _ in places]
         told = ", ".join(f"{name} {value}" for name, _, value in places)
-        raise DataError(
-            f"{path} was trained otherwise than {recipe.name} says ({told}); add --set {shlex.join(settings)}"
-        )
+        setting = _setting(stage, {name: value for name, value, _ in places})
+        raise DataError(f"{path} was trained otherwise than {recipe.name} says ({told}); add {setting}")
 
 
 def check_needed(recipe: Recipe, stage: Stage) -> None:
@@ -195,16 +193,26 @@ def check_needed(recipe: Recipe, stage: Stage) -> None:
             f"stage {stage.name!r} is a {type(stage.model).__name__}, {needed.name!r}, from which it begins, "
             f"a {type(needed.model).__name__}"
         )
-    places = differing(to_jsonable(sampled_as(needed.model, stage.model)), to_jsonable(stage.model))
-    places = [place for place in places if not OWN.fullmatch(place[0])]
+    places = [place for place in _set_otherwise(needed.model, stage.model) if not OWN.fullmatch(place[0])]
     if places:
         told = ", ".join(f"{name} is {here!r}, there {there!r}" for name, there, here in places)
-        ours = [f"stages.{stage.name}.model.{name}={_word(there)}" for name, there, _ in places]
-        theirs = [f"stages.{needed.name}.model.{name}={_word(here)}" for name, _, here in places]
+        theirs = _setting(needed.name, {name: here for name, _, here in places})
+        ours = _setting(stage.name, {name: there for name, there, _ in places})
         raise UsageError(
-            f"stage {stage.name!r} begins from {needed.name!r}, which is set otherwise ({told}); add --set "
-            f"{shlex.join(theirs)}, or --set {shlex.join(ours)}"
+            f"stage {stage.name!r} begins from {needed.name!r}, which is set otherwise ({told}); add "
+            f"{theirs}, or {ours}"
         )
+
+
+def _set_otherwise(there: ModelConfig, here: ModelConfig) -> list[tuple[str, Any, Any]]:
+    """Setting, value there and value here, of all but how it samples."""
+    return differing(to_jsonable(sampled_as(there, here)), to_jsonable(here))
+
+
+def _setting(stage: str, values: Mapping[str, Any]) -> str:
+    """What makes the stage's model so, on the command line."""
+    words = [f"stages.{stage}.model.{name}={_word(value)}" for name, value in values.items()]
+    return f"--set {shlex.join(words)}"
 
 
 def _word(value: Any) -> str:
