@@ -8,7 +8,7 @@ import pytest
 
 from kinesight.agents.spatial_policy import SpatialPolicyConfig
 from kinesight.envs.metaworld import MetaWorld
-from kinesight.experiments import catalogue, pictures
+from kinesight.experiments import catalogue, pictures, spatial_policy_pictures
 from kinesight.experiments.pictures import imagined_against_expert, plan_picture
 from kinesight.experiments.planners import make_planners
 from kinesight.experiments.recipe import loop_settings
@@ -76,9 +76,9 @@ def test_a_future_is_imagined_from_what_the_runs_agent_knows(
         words=("handle", "press"),
     )
     model = replace(VIDEO, condition=condition).build(facts).eval()
-    monkeypatch.setattr(pictures, "load_imaginer", lambda run: model)
-    monkeypatch.setattr(pictures, "load_stage", lambda run, name: None)
-    monkeypatch.setattr(pictures, "check_fit", lambda stage, cases: None)
+    monkeypatch.setattr(spatial_policy_pictures, "load_imaginer", lambda run: model)
+    monkeypatch.setattr(spatial_policy_pictures, "load_stage", lambda run, name: None)
+    monkeypatch.setattr(spatial_policy_pictures, "check_fit", lambda stage, cases: None)
     recipe = catalogue.recipe("spatial-policy-tiny")
     recipe = replace(recipe, agent=replace(loop_settings(recipe), planner=planner))
     shown = imagined_against_expert(Run(Path("nowhere"), recipe), CASE)

@@ -23,14 +23,16 @@ from kinesight.evaluation.foresight import foresight_of
 from kinesight.experiments import (
     catalogue,
     fit,
-    pictures,
+    imagined,
     ssm_vla_ablations,
+    ssm_vla_pictures,
     ssm_vla_recipes,
     taught,
     training,
 )
 from kinesight.experiments.devices import training_device
 from kinesight.experiments.evaluation import with_agent
+from kinesight.experiments.pictures import imagined_against_expert
 from kinesight.experiments.recipe import Recipe, Stage
 from kinesight.experiments.rows import rows_of, table_rows
 from kinesight.experiments.runs import Run, create_run, load_stage, open_run, weights_digest
@@ -142,17 +144,17 @@ def test_the_agent_acts_and_shows_what_it_foresaw(run: Run) -> None:
 def test_the_next_frame_is_imagined_at_moments_of_the_experts_episode(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (fit.envs, pictures.envs):
+    for module in (fit.envs, imagined.envs):
         monkeypatch.setattr(
             module, "make_case", lambda case, limit=60: point_mass.make_environment(case, limit)
         )
-    monkeypatch.setattr(pictures.envs, "expert", lambda *_: point_mass.Expert(0.0))
+    monkeypatch.setattr(imagined.envs, "expert", lambda *_: point_mass.Expert(0.0))
     fit._surroundings.cache_clear()
-    shown = pictures.imagined_against_expert(run, point_mass.case(seed=1))
+    shown = imagined_against_expert(run, point_mass.case(seed=1))
     assert shown.plan is None
     assert 0 < shown.copy_error < 1
     assert 0 < shown.error < 1
-    height, width = pictures.STRIP_HEIGHT, pictures.STRIP_HEIGHT * pictures.MOMENTS
+    height, width = imagined.STRIP_HEIGHT, imagined.STRIP_HEIGHT * ssm_vla_pictures.MOMENTS
     assert shown.picture.shape == (4 * height + 3 * 4, width, 3), "frames and depth, imagined and real"
     fit._surroundings.cache_clear()
 
@@ -162,9 +164,9 @@ def test_one_that_imagines_no_frame_has_none_to_show(seen: EpisodeStore, tmp_pat
     made = create_run(tmp_path / "plain", plain)
     train_run(made, seen)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictures, "check_fit", lambda *_: None)
+        patch.setattr(ssm_vla_pictures, "check_fit", lambda *_: None)
         with pytest.raises(UsageError, match=r"plain imagines no frame: stages\.policy\.model\.imagine is"):
-            pictures.imagined_against_expert(made, point_mass.case())
+            imagined_against_expert(made, point_mass.case())
 
 
 def test_another_lam_is_refused_when_training_goes_on_and_when_acting(

@@ -1,6 +1,7 @@
-"""The systems that a recipe can be of, told by its agent's settings: how a trained run becomes an agent.
+"""The systems that a recipe can be of, told by its agent's settings: how a run becomes an agent and what it
+imagines is shown.
 
-Another system is one file with such a function and one line here.
+Another system is a file with each of these functions and one entry here.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,10 +11,14 @@ from pathlib import Path
 from kinesight.agents.spatial_policy import SpatialPolicyConfig
 from kinesight.agents.ssm_vla import SsmVlaAgentConfig
 from kinesight.experiments import spatial_policy, ssm_vla
+from kinesight.experiments.imagined import Imagined
 from kinesight.experiments.recipe import Recipe
 from kinesight.experiments.runs import Run
 from kinesight.experiments.spatial_policy import Goals
+from kinesight.experiments.spatial_policy_pictures import clip_against_expert
+from kinesight.experiments.ssm_vla_pictures import next_frames_against_expert
 from kinesight.interfaces.agent import Agent
+from kinesight.types.case import Case
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,8 @@ class System:
     name: str
     make_agent: Callable[[Run, Goals, Path | None], Agent]
     """(run, where goals come from, expert episodes of the same cases) -> the agent or a control of it."""
+    imagined: Callable[[Run, Case], Imagined]
+    """What a run imagines of a case, above the expert's episode."""
     rows: Mapping[str, Callable[[Recipe], tuple[str, ...]]]
     """Row of a results table that is made of this system's stages -> the trained stages that it uses."""
     plans: Callable[[Recipe], bool]
@@ -37,6 +44,7 @@ SYSTEMS: dict[type, System] = {
     SpatialPolicyConfig: System(
         "Spatial Policy",
         spatial_policy.make_agent,
+        clip_against_expert,
         {
             **dict.fromkeys(
                 ("agent", "no instruction", "other instruction"),
@@ -56,6 +64,7 @@ SYSTEMS: dict[type, System] = {
     SsmVlaAgentConfig: System(
         "SSM-VLA",
         ssm_vla.make_agent,
+        next_frames_against_expert,
         {
             "agent": ssm_vla.used_stages,
             "no instruction": ssm_vla.used_stages,
