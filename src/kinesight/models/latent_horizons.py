@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
 
 from kinesight.models.latent_actions import LatentActions, LatentBatch
 from kinesight.nn.quantiser import perplexity
@@ -39,7 +41,7 @@ def measure_horizons(model: LatentActions, batch: LatentBatch) -> tuple[Horizon,
     depth_mm = None if batch.depth_mm is None else batch.depth_mm[:, 0]
     predicted, others, unmoved = (
         model.decode(batch.rgb[:, 0], depth_mm, some).rgb.unflatten(0, codes.shape[:2])
-        for some in (codes, codes.roll(1, 0), still)
+        for some in (codes, _of_others(codes, batch.valid[:, 1:]), still)
     )
     rgb = model.pictures(batch.rgb, None)[0]
     found = []
@@ -61,3 +63,11 @@ def measure_horizons(model: LatentActions, batch: LatentBatch) -> tuple[Horizon,
             )
         )
     return tuple(found)
+
+
+def _of_others(codes: Int[Tensor, "b k m"], inside: Bool[Tensor, "b k"]) -> Int[Tensor, "b k m"]:
+    """Each example's key frames with the codes of another example, whose key frame lies inside too."""
+    others = codes.clone()
+    for k, there in enumerate(inside.unbind(1)):
+        others[there, k] = codes[there, k].roll(1, 0)
+    return others
