@@ -169,6 +169,21 @@ def test_one_that_imagines_no_frame_has_none_to_show(seen: EpisodeStore, tmp_pat
             imagined_against_expert(made, point_mass.case())
 
 
+def test_a_policy_that_learned_from_video_alone_does_not_act(
+    run: Run, seen: EpisodeStore, tmp_path: Path
+) -> None:
+    """Its action head is as chance made it."""
+    watching = ssm_vla_recipes.with_policy(RECIPE, "watching", "reads no action", actions=False)
+    made = create_run(tmp_path / "watching", watching)
+    for stage in (FEATURES, LAM):
+        made.take(stage, run.path)
+    train_run(made, seen)
+    with pytest.raises(
+        UsageError, match=r"video alone \(stages\.policy\.model\.actions is false\) and cannot"
+    ):
+        make_agent(made)
+
+
 def test_another_lam_is_refused_when_training_goes_on_and_when_acting(
     run: Run, seen: EpisodeStore, tmp_path: Path
 ) -> None:

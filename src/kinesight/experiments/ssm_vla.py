@@ -23,6 +23,11 @@ def make_agent(run: Run, goals: Goals = "imagined", expert_data: Path | None = N
         raise UsageError(f"{run.recipe.name}: SSM-VLA follows no goals, so there are no {goals!r} ones")
     trained = load_stage(run, POLICY)
     assert isinstance(trained.model, SsmVla), "the stage `policy` of an SSM-VLA recipe is an SsmVla"
+    if not trained.model.config.actions:
+        raise UsageError(
+            f"{trained.path}: learned from video alone (stages.{POLICY}.model.actions is false) and cannot "
+            "act; let a stage that learns actions begin from it, as in the recipes *-labels-pretrained"
+        )
     foresight = load_foresight(run, trained) if settings.compare_every else None
     return SsmVlaAgent(settings, trained.model, foresight)
 
