@@ -278,6 +278,14 @@ def test_sizes_that_make_no_sense_are_refused(settings: dict[str, int], message:
         SsmVlaConfig(attention="causl")
 
 
+def test_the_present_frame_says_what_is_to_be_done(model: SsmVla, store: EpisodeStore) -> None:
+    now = observe_again(store, model, torch.tensor([1, 5]), "front")
+    before = replace(now, instruction="something else")
+    words = model.batch_from([before, before, now], [True] * 3).words
+    assert torch.equal(words, model.batch_from([now] * 3, [True] * 3).words)
+    assert not torch.equal(words, model.batch_from([before] * 3, [True] * 3).words)
+
+
 def test_a_history_of_another_length_is_refused(model: SsmVla) -> None:
     with pytest.raises(UsageError, match="looks at 3 frames, got 0"):
         model.batch_from([], [])

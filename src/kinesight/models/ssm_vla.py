@@ -324,7 +324,8 @@ class SsmVla(nn.Module):
         windows = from_observations(
             dict.fromkeys(names, history), self.spec, camera, dict.fromkeys(names, valid), self.device
         )
-        return self.collate("policy", windows)
+        # A store has one instruction for an episode; where somebody changes it, the present one counts.
+        return self.collate("policy", replace(windows, instructions=(history[-1].instruction,)))
 
 
 def _past(config: SsmVlaConfig) -> tuple[int, ...]:
