@@ -365,6 +365,35 @@ def test_without_depth_nothing_of_it_is_asked_for(facts, store) -> None:
 
 
 @pytest.mark.parametrize(
+    ("shape", "code", "message"),
+    [
+        ((4, 2), 0, "up to 3 key frames of 2 codes, got 4 of 2"),
+        ((3, 5), 0, "up to 3 key frames of 2 codes, got 3 of 5"),
+        (
+            (3, 2),
+            PAST_THE_END,
+            r"0 … 7, got -1 … -1; recorded ones below 0 stand for key frames after the end",
+        ),
+        ((3, 2), 8, "0 … 7, got 8 … 8"),
+    ],
+)
+def test_codes_that_are_none_of_the_codebook_are_not_drawn(
+    facts, store, shape: tuple[int, int], code: int, message: str
+) -> None:
+    model = build(facts, depth=False)
+    with pytest.raises(UsageError, match=message):
+        model.draw(store[0].arrays["rgb.front"][0], None, np.full(shape, code))
+
+
+def test_more_frames_than_there_are_codes_for_are_refused(facts, store) -> None:
+    model, rgb = build(facts).eval(), np.tile(store[0].arrays["rgb.front"][:1], (5, 1, 1, 1))
+    assert model.codes_of(rgb[:4]).shape == (3, 2)
+    for count in (0, 5):
+        with pytest.raises(UsageError, match=f"and at most 3 later ones, got {count} frames"):
+            model.codes_of(rgb[:count])
+
+
+@pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"frames": 0}, "frames must be at least 1, got 0"),

@@ -310,12 +310,28 @@ class LatentActions(nn.Module):
         return self.config.depth
 
     def codes_of(self, clip: Video) -> Int[np.ndarray, "k n"]:
-        """What really happened, in codes."""
+        """What really happened, in codes: of the present frame and up to N later ones."""
+        if not 1 <= len(clip) <= self.config.frames + 1:
+            raise UsageError(
+                f"codes are those of the present frame and at most {self.config.frames} later ones, got "
+                f"{len(clip)} frames"
+            )
         rgb = torch.from_numpy(clip.copy())[None].to(self.place.device)
         return self.codes(self.seen(rgb))[0].cpu().numpy()
 
     def draw(self, now: Image, depth_m: Depth | None, codes: Int[np.ndarray, "k n"]) -> Video:
         """What codes say will happen, at the size of the picture that is known."""
+        frames, tokens, size = self.config.frames, self.config.tokens, self.config.codes
+        if not 1 <= len(codes) <= frames or codes.shape[1] != tokens:
+            raise UsageError(
+                f"a plan has up to {frames} key frames of {tokens} codes, got {len(codes)} of "
+                f"{codes.shape[1]}"
+            )
+        if codes.min() < 0 or codes.max() >= size:
+            raise UsageError(
+                f"codes lie in 0 … {size - 1}, got {codes.min()} … {codes.max()}; recorded ones below 0 "
+                "stand for key frames after the end of the episode"
+            )
         device = self.place.device
         rgb = torch.from_numpy(now.copy())[None].to(device)
         depth_mm = None
