@@ -116,12 +116,14 @@ class SsmVlaConfig:
     def __post_init__(self) -> None:
         check_at_least(self, 1, "history", "stride", "ahead", "horizon", "queries", "steps", "noise_draws")
         check_at_least(self, 1, "batch_size", "patch", "grid", "width", "blocks", "head_blocks", "words")
-        check_at_least(self, 0, "size", "shift", "proprio_noise")
+        check_at_least(self, 0, "size", "frames", "shift", "proprio_noise")
         check_at_least(self, 0, "vision_weight", "latent_weight", "depth_weight")
         check_heads(self)
         check_heads(self, "head_features")
-        if self.frames < 0 or (self.frames and min(self.tokens, self.codes - 1) < 1):
-            raise UsageError(f"a latent plan needs tokens >= 1 and codes >= 2, got {self}")
+        if self.frames and min(self.tokens, self.codes - 1) < 1:
+            raise UsageError(
+                f"a latent plan needs tokens >= 1 and codes >= 2, got {self.tokens} and {self.codes}"
+            )
         lookup("attention", self.attention, ATTENTIONS)
         if not (self.actions or self.imagine or self.frames):
             raise UsageError("without actions, next frame and latent plan there is nothing to learn")
