@@ -218,6 +218,32 @@ def test_depth_of_a_camera_that_nobody_calibrated_is_aligned(seen: EpisodeStore,
     np.testing.assert_allclose(derived[0, 0] / 1000, 1 / np.linspace(0.5, 2.0, derived.shape[2]), atol=2e-3)
 
 
+@pytest.mark.parametrize("key", ["depth_mm.front", "depth_estimate.front", "sparse_depth_mm.front"])
+def test_depth_of_another_size_than_its_picture_is_refused(
+    seen: EpisodeStore, tmp_path: Path, key: str
+) -> None:
+    """Both are shifted by as many pixels in training."""
+
+    def larger(episode: Episode) -> Episode:
+        depth_mm = episode.arrays["depth_mm.front"]
+        arrays = {name: array for name, array in episode.arrays.items() if not name.startswith("depth_mm")}
+        if key == "depth_mm.front":
+            depth = {key: depth_mm}
+        else:
+            depth = {
+                "depth_estimate.front": 1 / depth_mm.astype(np.float32),
+                "sparse_depth_mm.front": depth_mm,
+            }
+        depth[key] = depth[key].repeat(2, axis=1).repeat(2, axis=2)
+        return replace(episode, arrays={**arrays, **depth})
+
+    store = changed(seen, tmp_path / "larger", larger)
+    run = create_run(tmp_path / "run", with_model(POLICY, second_view="side"))
+    with pytest.raises(DataError, match=rf"{key} has 24 x 32 px, rgb\.front 12 x 16 px; "):
+        train_run(run, store)
+    assert not trained_stages(run)
+
+
 def test_who_shows_no_comparison_acts_without_the_latent_actions(seen: EpisodeStore, tmp_path: Path) -> None:
     run = create_run(tmp_path / "run", RECIPE)
     train_run(run, seen)

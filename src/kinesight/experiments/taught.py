@@ -141,6 +141,7 @@ def _check_depth(run: Run, stage: Stage, store: EpisodeStore, cameras: Sequence[
     there = depth_cameras(store)
     lacking = [camera for camera in cameras if camera not in there]
     if not lacking or (_watches_depth(stage.model) and len(lacking) < len(cameras)):
+        _check_sizes(store, [camera for camera in cameras if camera in there])
         aligned = AlignedDepth(tuple(name for name in _estimated(store) if name in cameras))
         if aligned.cameras:
             aligned(store[0])  # raises where the estimates cannot be aligned
@@ -154,6 +155,19 @@ def _check_depth(run: Run, stage: Stage, store: EpisodeStore, cameras: Sequence[
         "Frames are then predicted in colour alone. A camera that is looked at beside others, as "
         "second_view, needs none."
     )
+
+
+def _check_sizes(store: EpisodeStore, cameras: Sequence[str]) -> None:
+    """Depth is shifted and drawn with its picture, pixel by pixel."""
+    sizes = {key: layout.shape[1:3] for key, layout in store.layout(0).items()}
+    for camera in cameras:
+        picture = f"rgb.{camera}"
+        for key in (f"{kind}.{camera}" for kind in (DEPTH, *INVERSE, SPARSE)):
+            if key in sizes and picture in sizes and sizes[key] != sizes[picture]:
+                own, wanted = (" x ".join(map(str, sizes[name])) for name in (key, picture))
+                raise DataError(
+                    f"{store.path}: {key} has {own} px, {picture} {wanted} px; record both in one size"
+                )
 
 
 def depth_cameras(store: EpisodeStore) -> tuple[str, ...]:
