@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import point_mass
@@ -15,10 +16,12 @@ from kinesight.data.derived import derive
 from kinesight.data.episodes import Episode, EpisodeStore
 from kinesight.data.facts import data_facts
 from kinesight.data.windows import open_windows
+from kinesight.models import latent_actions
 from kinesight.models.latent_actions import LatentActions, LatentActionsConfig, LatentBatch
 from kinesight.models.latent_codes import PAST_THE_END, LatentCodes
 from kinesight.models.latent_horizons import measure_horizons
 from kinesight.models.masked_autoencoder import MaskedAutoencoderConfig
+from kinesight.nn.layers import to_unit
 from kinesight.nn.vit import VitConfig
 from kinesight.training.config import TrainingConfig
 from kinesight.training.state import make_optimizers
@@ -338,6 +341,29 @@ def test_the_perceptual_term_is_wanted_in_training_and_nowhere_else(facts, store
     acting.codes_of(store[0].arrays["rgb.front"][:4])
     with pytest.raises(DataError, match=r"vgg16\.pth: no such file; wanted are the weights of"):
         acting.load_pretrained()
+
+
+def test_dinov2_looks_at_frames_as_they_were_recorded(facts, store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not at those that were made small for what draws them: it makes them large again."""
+
+    class Dino:
+        features, tokens = 3, 1
+
+        def __init__(self, folder: str) -> None:
+            self.seen: list[torch.Tensor] = []
+
+        def __call__(self, pictures: torch.Tensor) -> torch.Tensor:
+            self.seen.append(pictures)
+            return pictures.mean((2, 3))[:, None]
+
+    monkeypatch.setattr(latent_actions, "DinoV2", Dino)
+    model = build(facts, dinov2="dino", size=8, shift=0)
+    batch = gather(model, store)
+    model.loss("latent", batch, generator())
+    model.seen(batch.rgb)
+    dino: Any = model.dino
+    for pictures in dino.seen:
+        assert torch.equal(pictures.unflatten(0, (4, 4)), to_unit(batch.rgb))
 
 
 @pytest.mark.extra

@@ -56,7 +56,7 @@ class LatentActionsConfig:
     """Size of the codebook."""
     code_features: int = 8
     size: int = 64
-    """Edge at which frames are looked at and drawn [px]; 0 for the data's own."""
+    """Edge at which frames are looked at, but by DINOv2, and drawn [px]; 0 for the data's own."""
     vit: VitConfig = field(default_factory=VitConfig)
     """Of the stage that taught the frozen features."""
     dinov2: str = ""
@@ -193,9 +193,10 @@ class LatentActions(nn.Module):
         """Eq. 4-6: sums over the later frames that lie inside the episode."""
         moves = draw_shifts(len(batch.rgb), self.config.shift, generator, batch.rgb.device)
         depth_mm = None if batch.depth_mm is None else shifted(batch.depth_mm.to(torch.int32), moves)
-        rgb, depth_m = self.pictures(shifted(batch.rgb, moves), depth_mm)
+        recorded = shifted(batch.rgb, moves)
+        rgb, depth_m = self.pictures(recorded, depth_mm)
         inside = batch.valid[:, 1:]
-        vectors = self.spread(self._encode(self._features(rgb)).float(), inside)
+        vectors = self.spread(self._encode(self._features(recorded, rgb)).float(), inside)
         quantised = self.quantiser(
             rearrange(vectors, "b t n e -> (b t) n e"),
             repeat(inside, "b t -> (b t) n", n=self.config.tokens),
@@ -234,10 +235,13 @@ class LatentActions(nn.Module):
         return self.down(x[:, 1:, : self.config.tokens])
 
     @torch.no_grad()
-    def _features(self, rgb: Float[Tensor, "b t 3 h w"]) -> Float[Tensor, "b t n d"]:
-        see = self.dino or self.vit
+    def _features(
+        self, recorded: UInt8[Tensor, "b t y x 3"], rgb: Float[Tensor, "b t 3 h w"]
+    ) -> Float[Tensor, "b t n d"]:
+        """DINOv2 has a size of its own, larger than that of `rgb`: it looks at the frames as they came."""
+        pictures, see = (to_unit(recorded), self.dino) if self.dino else (2 * rgb - 1, self.vit)
         assert see is not None, "one of the two is there"
-        return see(2 * rgb.flatten(0, 1) - 1).unflatten(0, rgb.shape[:2])
+        return see(pictures.flatten(0, 1)).unflatten(0, rgb.shape[:2])
 
     def _decode(
         self,
@@ -268,7 +272,7 @@ class LatentActions(nn.Module):
     def seen(self, rgb: UInt8[Tensor, "b t y x 3"]) -> Float[Tensor, "b t n d"]:
         """Frozen features of every frame."""
         with torch.autocast(rgb.device.type, enabled=False):
-            return self._features(self.pictures(rgb, None)[0])
+            return self._features(rgb, self.pictures(rgb, None)[0])
 
     @torch.inference_mode()
     def codes(self, seen: Float[Tensor, "b t n d"]) -> Int[Tensor, "b k m"]:
