@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 from model_samples import AUTOENCODER, generator
 
 from kinesight.nn.vit import as_patches
+from kinesight.types.errors import UsageError
 from kinesight.types.facts import DataFacts
 
 
@@ -27,3 +29,10 @@ def test_hidden_patches_alone_are_trained_on_each_normalised(facts: DataFacts) -
     hidden = (shown != 5).all(1)
     assert 0 < hidden.sum() < 16
     torch.testing.assert_close(found, hidden / (12 - shown.shape[1]), atol=1e-4, rtol=0)
+
+
+def test_a_mask_that_hides_no_patch_is_refused(facts: DataFacts) -> None:
+    """A mean over no patch is no number."""
+    with pytest.raises(UsageError, match=r"mask hides 0\.04 of 12 patches, which is none"):
+        replace(AUTOENCODER, mask=0.04).build(facts)
+    assert replace(AUTOENCODER, mask=0.05).build(facts).shown == 11

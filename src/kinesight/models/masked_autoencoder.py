@@ -66,6 +66,8 @@ class MaskedAutoencoder(nn.Module):
         self.streams = {"features": Stream(config.source, self.spec, config.batch_size)}
         self.vit = config.vit.build(self.size)
         self.shown = max(1, round((1 - config.mask) * self.vit.tokens))
+        if self.shown == self.vit.tokens:
+            raise UsageError(f"mask hides {config.mask:g} of {self.vit.tokens} patches, which is none")
         self.inputs = nn.Linear(self.vit.features, config.features)
         self.hidden = learned(config.features)
         self.position = learned(self.vit.tokens, config.features)
