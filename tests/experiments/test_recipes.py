@@ -1,6 +1,7 @@
 """What holds for every recipe in the catalogue, and how values are replaced."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +139,12 @@ def _get(value: object, name: str) -> object:
 def test_wrong_overrides_say_what_there_is(assignment: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         override(TINY, (assignment,))
+
+
+def test_stages_of_one_name_are_refused() -> None:
+    """Both would be trained in one folder."""
+    with pytest.raises(UsageError, match=rf"two stages are called '{TINY.stages[0].name}'"):
+        replace(TINY, stages=(*TINY.stages, TINY.stages[0]))
 
 
 def test_the_original_is_not_changed() -> None:

@@ -113,6 +113,8 @@ class Recipe:
             raise UsageError(f"training_minutes must be 0 or more, got {self.training_minutes}")
         for place, stage in enumerate(self.stages):
             earlier = [other.name for other in self.stages[:place]]
+            if stage.name in earlier:
+                raise UsageError(f"two stages are called {stage.name!r}; each has a folder of its own")
             for other in stage.after:
                 if other not in earlier:
                     raise UsageError(
