@@ -192,6 +192,9 @@ def test_codes_are_learned_where_there_is_depth_and_frames_of_every_main_view(
     wrist = create_run(tmp_path / "wrist", with_model(POLICY, second_view="side"))
     train_run(wrist, store)
     assert trained_stages(wrist) == [FEATURES, LAM, POLICY]
+    (folder,) = (store.path / "derived").glob("codes-*")
+    codes = [key for key in store.with_derived(folder)[0].arrays if key.startswith("codes.")]
+    assert codes == ["codes.front"], "nobody learns those of the second view"
 
 
 def test_depth_of_a_camera_that_nobody_calibrated_is_aligned(seen: EpisodeStore, tmp_path: Path) -> None:

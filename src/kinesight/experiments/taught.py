@@ -70,7 +70,7 @@ def with_taught_keys(run: Run, stage: Stage, stores: Sequence[EpisodeStore]) -> 
     if _learns_depth(model):
         stores = [_with_depth(store) for store in stores]
     if isinstance(model, SsmVlaConfig) and model.frames:
-        return tuple(with_latent_codes(run, stage.teacher, store) for store in stores)
+        return tuple(with_latent_codes(run, stage.teacher, store, model.second_view) for store in stores)
     return tuple(stores)
 
 
@@ -192,9 +192,12 @@ def _with_depth(store: EpisodeStore) -> EpisodeStore:
     return store.with_derived(derive(store, "depth", aligned, parameters=aligned))
 
 
-def with_latent_codes(run: Run, stage: str, store: EpisodeStore) -> EpisodeStore:
-    """The store with `codes.CAM` of the stage's LAM; computed where they are missing."""
+def with_latent_codes(run: Run, stage: str, store: EpisodeStore, second_view: str = "") -> EpisodeStore:
+    """The store with `codes.CAM` of the stage's LAM, of all views but a second one; computed if missing."""
     teacher = load_stage(run, stage, training_device())
     assert isinstance(teacher.model, LatentActions), "refused before, when it was adopted"
-    folder = derive(store, "codes", LatentCodes(teacher.model), parameters={"weights": teacher.digest})
+    codes, parameters = LatentCodes(teacher.model, second_view), {"weights": teacher.digest}
+    if second_view:  # a setting that came later: codes of before are found again
+        parameters["second_view"] = second_view
+    folder = derive(store, "codes", codes, parameters=parameters)
     return store.with_derived(folder)

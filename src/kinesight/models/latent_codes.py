@@ -22,10 +22,13 @@ class LatentCodes:
     """Episode -> `codes.CAM`, int16 [T + 1, N, tokens]."""
 
     model: LatentActions
+    second_view: str = ""
+    """A camera of no codes: it is looked at beside the others alone. "" for none."""
 
     def __call__(self, episode: Episode) -> Mapping[str, np.ndarray]:
-        videos = {key: rgb for key, rgb in episode.arrays.items() if key.startswith("rgb.")}
-        return {f"codes.{key.removeprefix('rgb.')}": self.of_video(rgb) for key, rgb in videos.items()}
+        pictures = [key.removeprefix("rgb.") for key in episode.arrays if key.startswith("rgb.")]
+        cameras = [name for name in pictures if name != self.second_view]
+        return {f"codes.{name}": self.of_video(episode.arrays[f"rgb.{name}"]) for name in cameras}
 
     def of_video(self, rgb: Video) -> Int[np.ndarray, "t k n"]:
         config, frames = self.model.config, np.arange(len(rgb))
