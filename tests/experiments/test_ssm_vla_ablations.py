@@ -13,6 +13,7 @@ from kinesight.experiments.evaluation import recipe_cases
 from kinesight.experiments.recipe import EvaluationConfig
 from kinesight.experiments.ssm_vla_ablations import ablations
 from kinesight.models.latent_actions import LatentActionsConfig
+from kinesight.models.ssm_vla import SsmVlaConfig
 
 
 def test_stages_are_alike_only_beside_the_same_teacher() -> None:
@@ -23,6 +24,16 @@ def test_stages_are_alike_only_beside_the_same_teacher() -> None:
     assert stage_key(base, base.stage("lam")) != stage_key(base, alone)
     again = replace(base, stages=(replace(base.stage("features"), name="seen"), base.stage("features")))
     assert stage_key(again, again.stage("seen")) == stage_key(again, again.stage("features"))
+
+
+def test_what_watches_first_has_the_settings_of_what_acts() -> None:
+    watched = recipes.with_labels(recipes.TINY, "watched", "video first", 1, recipes.ALL)
+    causal = recipes.with_policy(watched, "causal", "causal", attention="causal")
+    seeing = [stage.model for stage in causal.stages if isinstance(stage.model, SsmVlaConfig)]
+    assert [(model.attention, model.actions) for model in seeing] == [("causal", False), ("causal", True)]
+    assert [stage.name for stage in causal.stages] == ["features", "lam", "pretraining", "policy"]
+    without = recipes.with_policy(watched, "without", "no latent plan", frames=0)
+    assert [(stage.name, stage.teacher) for stage in without.stages] == [("pretraining", ""), ("policy", "")]
 
 
 @pytest.mark.slow

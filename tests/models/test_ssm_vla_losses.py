@@ -1,7 +1,11 @@
 """The next frame's two losses: their unit, and frames past the end."""
 
+from dataclasses import replace
+
+import pytest
 import torch
 
+from kinesight.models import ssm_vla_losses
 from kinesight.models.ssm_vla_losses import next_frame_errors
 from kinesight.nn.rgbd import Frames, depth_error
 
@@ -24,3 +28,14 @@ def test_a_frame_past_the_end_counts_nothing() -> None:
         "rgb": [True, False, True],
         "depth": [True, False, True],
     }
+
+
+def test_the_unit_is_that_of_all_processes_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = replace(FRAMES, depth_m=None)
+    alone = next_frame_errors(plain, NOW, WANTED, None, torch.ones(3, dtype=torch.bool))["rgb"]
+    first, rest = slice(0, 1), slice(1, None)
+    elsewhere = iter([(NOW - WANTED)[rest].square().mean((1, 2, 3)).sum(), torch.tensor(2)])
+    monkeypatch.setattr(ssm_vla_losses, "summed", lambda own: own + next(elsewhere))
+    drawn = Frames(DRAWN[first], FRAMES.changed[first], DRAWN[first], None)
+    one = next_frame_errors(drawn, NOW[first], WANTED[first], None, torch.tensor([True]))["rgb"]
+    torch.testing.assert_close(one, alone[first])

@@ -116,6 +116,16 @@ def test_only_training_and_only_counted_vectors_change_the_codebook() -> None:
     torch.testing.assert_close(quantiser.codebook, before)
 
 
+def test_batches_of_no_counted_vector_leave_no_code_dead() -> None:
+    quantiser = trained([around(clusters(4), 8, 0)], 4)
+    uses, codebook = quantiser.uses.clone(), quantiser.codebook.clone()
+    stray = around(clusters(12)[9:], 8, 1)
+    for _ in range(300):
+        quantiser(stray, torch.zeros(stray.shape[:2], dtype=torch.bool), generator())
+    torch.testing.assert_close(quantiser.uses, uses)
+    torch.testing.assert_close(quantiser.codebook, codebook)
+
+
 def test_vectors_of_no_direction_make_no_codes() -> None:
     """As of a batch of clips in which nothing moves."""
     batch = torch.cat([torch.zeros(1, 6, 4), torch.randn(1, 2, 4, generator=generator(3))], dim=1)

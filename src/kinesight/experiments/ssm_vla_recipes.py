@@ -22,20 +22,15 @@ TASKS = ("door-open", "door-close", "handle-press", "button-press-topdown", "fau
 
 
 def with_policy(base: Recipe, name: str, summary: str, **settings: object) -> Recipe:
-    """The base with other settings of its policy; without latent actions it needs no LAM."""
-    stage = base.stage(POLICY)
-    model = replace(stage.model, **settings)  # type: ignore[arg-type]
+    """The base with other settings of its policy, where it watches too; without latent actions it needs no
+    LAM."""
+    changed = _with_models(base, name, summary, (SsmVlaConfig,), **settings)
+    model = changed.stage(POLICY).model
     assert isinstance(model, SsmVlaConfig), "the policy of an SSM-VLA recipe"
-    stages = tuple(stage if other.name == POLICY else other for other in base.stages)
-    changed = replace(stage, model=model, teacher=stage.teacher if model.frames else "")
-    kept = stages if model.frames else ()
-    return replace(
-        base,
-        name=name,
-        summary=summary,
-        stages=(*(other for other in kept if other.name != POLICY), changed),
-        data_name=base.data_name or base.name,
-    )
+    if model.frames:
+        return changed
+    policies = (stage for stage in changed.stages if isinstance(stage.model, SsmVlaConfig))
+    return replace(changed, stages=tuple(replace(stage, teacher="") for stage in policies))
 
 
 def with_horizons(base: Recipe, name: str, summary: str, frames: int) -> Recipe:

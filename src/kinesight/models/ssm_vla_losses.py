@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kinesight.models.latent_codes import PAST_THE_END
+from kinesight.nn.reduce import summed
 from kinesight.nn.rgbd import Frames, colour_error, depth_error
 
 LEAST_CHANGE = 1e-4
@@ -29,7 +30,7 @@ def next_frame_errors(
     Eq. 6's balance of the two holds; its number is large beside that of the colours, its weight small. Frames
     that are not `inside` their episode count nothing.
     """
-    copied = (colour_error(now, wanted) * inside).sum() / inside.sum().clamp_min(1)
+    copied = summed((colour_error(now, wanted) * inside).sum()) / summed(inside.sum()).clamp_min(1)
     unit = copied.clamp_min(LEAST_CHANGE)
     errors = {"rgb": colour_error(drawn.rgb, wanted) * inside / unit}
     if drawn.depth_m is not None:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kinesight.nn.hub import folder_digest, local_folder, read_local
-from kinesight.nn.imagenet import DEVIATION, MEAN
+from kinesight.nn.imagenet import normalised
 from kinesight.nn.pictures import resized
 
 EDGE = 224
@@ -33,11 +33,8 @@ class DinoV2:
     def __call__(self, pictures: Float[Tensor, "b 3 y x"]) -> Float[Tensor, "b n d"]:
         """Of pictures in [-1, 1]."""
         self._model.to(pictures.device)
-        mean, deviation = (
-            torch.tensor(each, device=pictures.device).view(3, 1, 1) for each in (MEAN, DEVIATION)
-        )
         large = resized(pictures[:, None], (EDGE, EDGE))[:, 0]
-        states = self._model(pixel_values=((large + 1) / 2 - mean) / deviation).last_hidden_state
+        states = self._model(pixel_values=normalised((large + 1) / 2)).last_hidden_state
         return states[:, self._others :].float()
 
     def digest(self) -> str:

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from kinesight.nn.checkpoint import load_tensors
@@ -49,6 +50,12 @@ def load_imagenet(encoder: ResNet, file: Path) -> str:
         for name, value in ours.items():
             value.copy_(theirs[name])
     return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+
+
+def normalised(pictures: Float[Tensor, "b 3 y x"]) -> Float[Tensor, "b 3 y x"]:
+    """Pictures in [0, 1] as networks that were trained on ImageNet want them."""
+    mean, deviation = (pictures.new_tensor(each).view(3, 1, 1) for each in (MEAN, DEVIATION))
+    return (pictures - mean) / deviation
 
 
 def _first_layer(weight: Tensor, channels: int) -> Tensor:

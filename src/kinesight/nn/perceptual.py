@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kinesight.nn.checkpoint import files_digest
-from kinesight.nn.imagenet import DEVIATION, MEAN
+from kinesight.nn.imagenet import normalised
 from kinesight.types.errors import DataError
 
 LAYERS = (3, 8, 15, 22, 29)
@@ -35,19 +35,13 @@ class Perceptual:
     ) -> Float[Tensor, "b"]:
         trunk = self._trunk.to(predicted.device)
         total = predicted.new_zeros(len(predicted))
-        a, b = self._normal(predicted), self._normal(wanted)
+        a, b = normalised(predicted), normalised(wanted)
         for place, layer in enumerate(trunk):
             a, b = layer(a), layer(b)
             if place in LAYERS:
                 difference = F.normalize(a.float(), dim=1) - F.normalize(b.float(), dim=1)
                 total = total + difference.square().sum(1).mean((1, 2))
         return total
-
-    def _normal(self, pictures: Tensor) -> Tensor:
-        mean, deviation = (
-            torch.tensor(each, device=pictures.device).view(3, 1, 1) for each in (MEAN, DEVIATION)
-        )
-        return (pictures - mean) / deviation
 
     @cached_property
     def _trunk(self) -> nn.Sequential:

@@ -79,9 +79,10 @@ class Quantiser(nn.Module):
         weight = weight * (flat != 0).any(-1)  # what has no direction, as where nothing moves, makes no code
         self._restart(flat, weight, generator)
         chosen = F.one_hot(self.nearest(flat), self.codes) * weight[:, None]
-        total = summed(weight.sum()).clamp_min(1)
-        self.uses.lerp_(summed(chosen.sum(0)) / total, 1 - self.decay)
-        self.sums.lerp_(summed(chosen.T @ flat) / total, 1 - self.decay)
+        total = summed(weight.sum())
+        pace = (1 - self.decay) * (total > 0)  # a batch without a vector says nothing of what is used
+        self.uses.lerp_(summed(chosen.sum(0)) / total.clamp_min(1), pace)
+        self.sums.lerp_(summed(chosen.T @ flat) / total.clamp_min(1), pace)
         # A code at the mean of opposite vectors has no direction; it stays, and loses them to others.
         moved = F.normalize(self.sums, dim=-1)
         self.codebook.copy_(torch.where(self.sums.norm(dim=-1, keepdim=True) > 1e-6, moved, self.codebook))
