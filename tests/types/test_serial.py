@@ -149,5 +149,5 @@ def test_lists_of_other_members_differ_by_their_names():
         "seeds is [1, 2] there and [1] here",
     ]
     assert differences(there, {**there, "stages": here["stages"][:1]}) == [
-        "stages[0].steps is 1 there and 2 here"
+        "stages.lam.steps is 1 there and 2 here"
     ]

@@ -237,18 +237,36 @@ def _trained_stage(source: Path, stage: str) -> tuple[Path, Path]:
 
 
 def create_run(path: Path, recipe: Recipe) -> Run:
-    """A new run, or the same one again; a folder of another recipe is refused."""
+    """A new run, or the same one again; a folder of another recipe is refused.
+
+    Where nothing was trained yet, because the run was refused or stopped before, the new recipe takes over.
+    """
     file = path / "recipe.json"
     if file.exists():
-        run = open_run(path)
-        if differing := differences(to_jsonable(run.recipe), to_jsonable(recipe)):
-            raise DataError(
-                f"{path} holds a run of another recipe: {'; '.join(differing)}. Name another folder with "
-                "--out, or remove this one."
-            )
-        return run
+        there = open_run(path)
+        if _in_use(there):
+            check_recipe(Run(path, recipe))
+        if to_json(there.recipe) == to_json(recipe):
+            return there
+        (path / "run.json").unlink(missing_ok=True)
     write_atomic(file, to_json(recipe))
     return Run(path, recipe)
+
+
+def check_recipe(run: Run) -> None:
+    """Refuse a run whose folder is one of another recipe."""
+    there = open_run(run.path).recipe
+    if differing := differences(to_jsonable(there), to_jsonable(run.recipe)):
+        raise DataError(
+            f"{run.path} holds a run of another recipe: {'; '.join(differing)}. Name another folder with "
+            "--out, or remove this one."
+        )
+
+
+def _in_use(run: Run) -> bool:
+    """A stage of it was begun, or all are taken from other runs."""
+    stages, taken = run.recipe.stages, run.record().taken
+    return any((run.path / s.name).exists() for s in stages) or all(s.name in taken for s in stages)
 
 
 def open_run(path: Path) -> Run:

@@ -21,7 +21,7 @@ from kinesight.experiments.devices import training_device
 from kinesight.experiments.pace import affordable_steps, seconds_a_step
 from kinesight.experiments.probes import stage_probes
 from kinesight.experiments.recipe import Recipe, Stage
-from kinesight.experiments.runs import Run, check_needed, load_stage, weights_digest
+from kinesight.experiments.runs import Run, check_needed, check_recipe, load_stage, weights_digest
 from kinesight.experiments.systems import system_of
 from kinesight.experiments.taught import adopt_teacher, check_data, stream_cameras, with_taught_keys
 from kinesight.interfaces.model import Pretrained, TrainableModel
@@ -89,6 +89,7 @@ def train_run(run: Run, store: EpisodeStore, stages: Sequence[str] = ()) -> None
     One that is trained, or taken from another run, is left.
     """
     names = stages or [stage.name for stage in run.recipe.stages]
+    check_recipe(run)  # before anything is trained another process may have given the folder another one
     check_stages(run, store, names)
     run.note_data(store.path)
     fit_steps(run, store)

@@ -69,12 +69,19 @@ def differences(there: Any, here: Any) -> list[str]:
 
 
 def differing(there: Any, here: Any, path: str = "") -> list[tuple[str, Any, Any]]:
-    """Dotted path and both values of every place where two JSON documents differ; a list of values is one."""
+    """Dotted path and both values of every place where two JSON documents differ; a list of values is one.
+
+    Members of a list that have names are told by them, as the command line sets them.
+    """
     if isinstance(there, dict) and isinstance(here, dict):
         names = dict.fromkeys([*there, *here])
         pairs = [(f"{path}.{name}".strip("."), there.get(name), here.get(name)) for name in names]
     elif _named(there) and _named(here) and len(there) == len(here):
-        pairs = [(f"{path}[{i}]", a, b) for i, (a, b) in enumerate(zip(there, here, strict=True))]
+        members = enumerate(zip(there, here, strict=True))
+        pairs = [
+            (f"{path}.{a['name']}" if a["name"] == b["name"] else f"{path}[{i}]", a, b)
+            for i, (a, b) in members
+        ]
     else:
         return [] if there == here else [(path, there, here)]
     return [place for name, a, b in pairs for place in differing(a, b, name)]
