@@ -92,6 +92,7 @@ def test_collect_then_train_on_it(kinesight, workspace: Path) -> None:
     outcome = kinesight(*train, "--data", "demos=demos")
     assert outcome.status == 0, outcome.err
     assert "policy: 4/4" in outcome.err
+    assert outcome.out.endswith("trained: on-demos; not trained yet: imaginer\n")
     assert json.loads((workspace / "on-demos/run.json").read_text())["data"] == "demos"
     # The run remembers its data: without --data it does not collect, other data are refused.
     assert kinesight(*train).status == 0

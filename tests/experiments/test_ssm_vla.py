@@ -200,7 +200,7 @@ def test_another_lam_is_refused_when_training_goes_on_and_when_acting(
         training.train_stage(swapped, RECIPE.stage(POLICY), [seen])
 
 
-def test_a_lam_of_another_codebook_is_refused_with_the_numbers(
+def test_a_lam_of_another_codebook_is_refused_with_what_to_set(
     run: Run, seen: EpisodeStore, tmp_path: Path
 ) -> None:
     policy = RECIPE.stage(POLICY)
@@ -208,7 +208,9 @@ def test_a_lam_of_another_codebook_is_refused_with_the_numbers(
     other = create_run(tmp_path / "larger", replace(RECIPE, stages=(*STAGES[:2], larger)))
     other.take(FEATURES, run.path)
     other.take(LAM, run.path)
-    with pytest.raises(DataError, match=r"= \(2, 2, 8\), the policy expects \(2, 2, 64\)"):
+    with pytest.raises(
+        UsageError, match=r"codes is 64, there 8\); add --set stages\.policy\.model\.codes=8$"
+    ):
         train_run(other, seen)
 
 

@@ -20,7 +20,7 @@ from kinesight.experiments.recipe import Recipe, Stage, override
 from kinesight.experiments.runs import Run, create_run
 from kinesight.experiments.ssm_vla import FEATURES, LAM, POLICY, make_agent, used_stages
 from kinesight.experiments.taught import depth_cameras
-from kinesight.experiments.training import check_stages, train_run
+from kinesight.experiments.training import check_settings, check_stages, train_run
 from kinesight.models.latent_actions import LatentActions
 from kinesight.training.checkpoints import last_checkpoint
 from kinesight.training.config import TrainingConfig
@@ -72,7 +72,6 @@ def static_depth(episode: Episode) -> Episode:
 @pytest.mark.parametrize(
     ("stage", "settings", "message"),
     [
-        (POLICY, {"codes": 16}, r"= \(2, 2, 8\), the policy expects \(2, 2, 16\)"),
         (POLICY, {"horizon": 900}, "policy: horizon spans 900 steps, the longest of the episodes has"),
         (POLICY, {"history": 99}, r"policy: \(history - 1\) x stride spans 196 steps"),
         (LAM, {"gap": 500}, "lam: frames x gap spans 1000 steps"),
@@ -150,7 +149,21 @@ def test_a_stage_whose_teacher_is_neither_trained_nor_asked_for_is_refused(
             DataError, match="policy needs lam, which is not trained; train it first: kinesight train "
         ):
             train_run(run, seen, names)
+    with pytest.raises(DataError, match=f"--stage {FEATURES},{LAM},{POLICY} --out .* --init {LAM}=RUN"):
+        check_settings(run, [POLICY])
     assert not trained_stages(run)
+
+
+def test_a_plan_of_another_codebook_is_refused_before_data_are_there(tmp_path: Path) -> None:
+    codes = model_samples.JOINT.codes
+    run = create_run(tmp_path / "run", with_model(LAM, codes=2 * codes))
+    with pytest.raises(
+        UsageError,
+        match=rf"codes is {codes}, there {2 * codes}\); add --set stages\.policy\.model\.codes={2 * codes}$",
+    ):
+        check_settings(run)
+    check_settings(run, [FEATURES, LAM])
+    check_settings(create_run(tmp_path / "alone", with_model(POLICY, frames=0)))
 
 
 def test_a_stage_that_has_begun_goes_on_without_the_file_that_it_began_from(

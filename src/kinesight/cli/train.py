@@ -31,7 +31,7 @@ def train(
     from kinesight.experiments import catalogue, pointing
     from kinesight.experiments.recipe import override
     from kinesight.experiments.runs import Run, check_taken, create_run
-    from kinesight.experiments.training import run_data, train_run
+    from kinesight.experiments.training import check_settings, run_data, train_run, untrained
 
     if recipe in pointing.RECIPES:
         train_on_ground(recipe, data, out, bool(stage or init or overrides))
@@ -51,7 +51,10 @@ def train(
     run = create_run(folder, chosen)
     for name, source in taken.items():
         run.take(name, source)
+    check_settings(run, stages)  # before minutes of collecting
     with run.phase("collect"):
         store = run_data(run, folders.get("demos"), arguments.command())
     train_run(run, store, stages)
-    say(f"trained: {path(run.path)}; next: kinesight evaluate {run.path}")
+    missing = untrained(run)
+    then = f"not trained yet: {', '.join(missing)}" if missing else f"next: kinesight evaluate {run.path}"
+    say(f"trained: {path(run.path)}; {then}")

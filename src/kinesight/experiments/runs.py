@@ -180,8 +180,8 @@ def check_taken(recipe: Recipe, stage: str, source: Path) -> None:
     places = _set_otherwise(there, here)
     if places:
         told = ", ".join(f"{name} {value}" for name, _, value in places)
-        setting = _setting(stage, {name: value for name, value, _ in places})
-        raise DataError(f"{path} was trained otherwise than {recipe.name} says ({told}); add {setting}")
+        theirs = setting(stage, {name: value for name, value, _ in places})
+        raise DataError(f"{path} was trained otherwise than {recipe.name} says ({told}); add {theirs}")
 
 
 def check_needed(recipe: Recipe, stage: Stage) -> None:
@@ -196,8 +196,8 @@ def check_needed(recipe: Recipe, stage: Stage) -> None:
     places = [place for place in _set_otherwise(needed.model, stage.model) if not OWN.fullmatch(place[0])]
     if places:
         told = ", ".join(f"{name} is {here!r}, there {there!r}" for name, there, here in places)
-        theirs = _setting(needed.name, {name: here for name, _, here in places})
-        ours = _setting(stage.name, {name: there for name, there, _ in places})
+        theirs = setting(needed.name, {name: here for name, _, here in places})
+        ours = setting(stage.name, {name: there for name, there, _ in places})
         raise UsageError(
             f"stage {stage.name!r} begins from {needed.name!r}, which is set otherwise ({told}); add "
             f"{theirs}, or {ours}"
@@ -209,7 +209,7 @@ def _set_otherwise(there: ModelConfig, here: ModelConfig) -> list[tuple[str, Any
     return differing(to_jsonable(sampled_as(there, here)), to_jsonable(here))
 
 
-def _setting(stage: str, values: Mapping[str, Any]) -> str:
+def setting(stage: str, values: Mapping[str, Any]) -> str:
     """What makes the stage's model so, on the command line."""
     words = [f"stages.{stage}.model.{name}={_word(value)}" for name, value in values.items()]
     return f"--set {shlex.join(words)}"

@@ -9,8 +9,8 @@ from kinesight.collection.aligned_depth import DEPTH, INVERSE, SPARSE, AlignedDe
 from kinesight.data.derived import derive
 from kinesight.data.episodes import EpisodeStore
 from kinesight.experiments.devices import training_device
-from kinesight.experiments.recipe import ModelConfig, Stage
-from kinesight.experiments.runs import Run, load_stage
+from kinesight.experiments.recipe import ModelConfig, Recipe, Stage
+from kinesight.experiments.runs import Run, load_stage, setting
 from kinesight.interfaces.model import Stream, Student, TrainableModel
 from kinesight.language.words import split_words
 from kinesight.models.latent_actions import LatentActions, LatentActionsConfig
@@ -19,6 +19,9 @@ from kinesight.models.ssm_vla import SsmVlaConfig
 from kinesight.types.errors import DataError, UsageError
 from kinesight.types.facts import DataFacts
 from kinesight.types.observation import PROPRIO_NAMES
+
+CODES = ("frames", "tokens", "codes")
+"""Settings that a latent plan shares with the latent actions that it is made of."""
 
 ROUNDING = 1e-3
 """Actions may be so far beyond their bounds."""
@@ -39,6 +42,23 @@ def check_data(run: Run, stage: Stage, model: nn.Module, store: EpisodeStore, fa
                 f"{len(PROPRIO_NAMES)}: {', '.join(PROPRIO_NAMES)}"
             )
         _check_depth(run, stage, store, stream.cameras or facts.cameras)
+
+
+def check_codes(recipe: Recipe, stage: Stage) -> None:
+    """Refuse a policy whose latent plan is not set as the latent actions that it learns from."""
+    teacher = recipe.stage(stage.teacher) if stage.teacher else None
+    if teacher is None or not (
+        isinstance(stage.model, SsmVlaConfig) and isinstance(teacher.model, LatentActionsConfig)
+    ):
+        return
+    there, here = ({name: getattr(each.model, name) for name in CODES} for each in (teacher, stage))
+    if stage.model.frames and there != here:
+        wrong = {name: value for name, value in there.items() if value != here[name]}
+        told = ", ".join(f"{name} is {here[name]}, there {value}" for name, value in wrong.items())
+        raise UsageError(
+            f"{stage.name} learns latent plans from {teacher.name}, which is set otherwise ({told}); add "
+            f"{setting(stage.name, wrong)}"
+        )
 
 
 def adopt_teacher(stage: Stage, model: nn.Module, teacher: nn.Module | None) -> None:

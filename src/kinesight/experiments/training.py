@@ -23,7 +23,13 @@ from kinesight.experiments.probes import stage_probes
 from kinesight.experiments.recipe import Recipe, Stage
 from kinesight.experiments.runs import Run, check_needed, check_recipe, load_stage, weights_digest
 from kinesight.experiments.systems import system_of
-from kinesight.experiments.taught import adopt_teacher, check_data, stream_cameras, with_taught_keys
+from kinesight.experiments.taught import (
+    adopt_teacher,
+    check_codes,
+    check_data,
+    stream_cameras,
+    with_taught_keys,
+)
 from kinesight.interfaces.model import Pretrained, TrainableModel
 from kinesight.models.video_diffusion import VideoDiffusionConfig
 from kinesight.nn.checkpoint import load_into
@@ -102,20 +108,44 @@ def train_run(run: Run, store: EpisodeStore, stages: Sequence[str] = ()) -> None
             train_stage(run, stage, stores)
 
 
-def check_stages(run: Run, store: EpisodeStore, names: Sequence[str]) -> None:
-    """Refuse what a late stage of these could not be trained on before hours go into the early ones."""
-    facts = data_facts(store)
+def check_settings(run: Run, stages: Sequence[str] = ()) -> None:
+    """Refuse what shows without data: a stage that lacks an earlier one, or codes that its teacher lacks."""
+    names = stages or [stage.name for stage in run.recipe.stages]
     for place, stage in enumerate(map(run.stage, names)):
         if _done(run, stage):
             continue
-        _check_stage(run, stage, store, facts)
+        check_codes(run.recipe, stage)
         for other in stage.after:
-            if other not in names[:place] and not last_checkpoint(run.stage_folder(other) / "checkpoints"):
+            if lacking := _lacking(run, other, names[:place]):
+                asked = [own.name for own in run.recipe.stages if own.name in (*names, *lacking)]
                 raise DataError(
                     f"{run.path}: {stage.name} needs {other}, which is not trained; train it first: "
-                    f"kinesight train {run.recipe.name} --stage {other},{stage.name} --out {run.path}, "
+                    f"kinesight train {run.recipe.name} --stage {','.join(asked)} --out {run.path}, "
                     f"or take it from another run: --init {other}=RUN"
                 )
+
+
+def untrained(run: Run) -> list[str]:
+    """Stages of which there is no checkpoint, here or where they were taken from."""
+    return [
+        s.name for s in run.recipe.stages if not last_checkpoint(run.stage_folder(s.name) / "checkpoints")
+    ]
+
+
+def _lacking(run: Run, name: str, earlier: Sequence[str]) -> list[str]:
+    """The stage, if it is neither trained nor among the earlier ones, and what it lacks itself."""
+    if name in earlier or name not in untrained(run):
+        return []
+    return [name, *(lack for other in run.stage(name).after for lack in _lacking(run, other, earlier))]
+
+
+def check_stages(run: Run, store: EpisodeStore, names: Sequence[str]) -> None:
+    """Refuse what a late stage of these could not be trained on before hours go into the early ones."""
+    check_settings(run, names)
+    facts = data_facts(store)
+    for stage in map(run.stage, names):
+        if not _done(run, stage):
+            _check_stage(run, stage, store, facts)
 
 
 def _check_stage(run: Run, stage: Stage, store: EpisodeStore, facts: DataFacts) -> None:
