@@ -83,7 +83,7 @@ def test_results_and_page_have_it(tmp_path: Path) -> None:
     assert "What was foreseen" in text
     assert "0.400 (0.300–0.500)" in text
     assert (
-        "50.0 % of the predicted codes are the true ones, 25.0 % of those of the moment compared before."
+        "50.0 % of the predicted codes are the true ones, and 25.0 % of those of the moment compared before."
         in text
     )
     assert read_results(tmp_path).episodes[0].events[0].values["present/4"] == 0.2
