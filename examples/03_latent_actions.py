@@ -16,13 +16,13 @@ from kinesight.collection.collect import collect
 from kinesight.data.episodes import EpisodeStore
 from kinesight.data.windows import open_windows
 from kinesight.experiments import catalogue as recipes
+from kinesight.experiments.imagined import above
 from kinesight.experiments.pictures import write_png
 from kinesight.experiments.runs import Run, create_run, load_stage, open_run
 from kinesight.experiments.ssm_vla import LAM
 from kinesight.experiments.training import train_run
 from kinesight.models.latent_actions import LatentActions, LatentBatch
 from kinesight.models.latent_horizons import measure_horizons
-from kinesight.types.arrays import Image, Video
 
 
 def main() -> None:
@@ -61,16 +61,18 @@ def main() -> None:
     still = model.codes_of(np.repeat(clip[:1], len(clip), axis=0))
     unmoved = model.draw(clip[0], depth_m[now] if model.depth else None, still)
     write_png(
-        options.out, sheet(clip, np.concatenate([clip[:1], drawn]), np.concatenate([clip[:1], unmoved]))
+        options.out, above(clip, np.concatenate([clip[:1], drawn]), np.concatenate([clip[:1], unmoved]))
     )
-    print(f"Wrote {options.out}: what happened, what its codes draw, what the codes of a still clip draw")
+    print(f"Wrote {options.out}. Rows: what happened, what its codes draw, what codes of a still clip draw")
 
     # 5. Are the codes used, and do they say more than the present frame? Over 64 starts of the episode.
-    print("steps  perplexity  used   error: own codes, another start's, a still clip's, the present repeated")
+    print("Error, where things move, of key frames drawn from three kinds of codes and of the present frame:")
+    print("steps  own codes  another start's  a still clip's  present frame  used  perplexity")
     for horizon in measure_horizons(model, some_starts(model, unseen, camera)):
         print(
-            f"{horizon.steps:5d}  {horizon.perplexity:10.1f}  {horizon.used:4d}          {horizon.error:9.3f}"
-            f"  {horizon.other_error:15.3f}  {horizon.still_error:14.3f}  {horizon.copy_error:20.3f}"
+            f"{horizon.steps:5d}  {horizon.error:9.3f}  {horizon.other_error:15.3f}  "
+            f"{horizon.still_error:14.3f}  {horizon.copy_error:13.3f}  "
+            f"{horizon.used:4d}  {horizon.perplexity:10.1f}"
         )
 
 
@@ -78,10 +80,6 @@ def some_starts(model: LatentActions, store: EpisodeStore, camera: str) -> Laten
     """Clips of the store, drawn as the model is trained on them."""
     source = open_windows(store, model.spec, (camera,))
     return model.collate("latent", source.batch((0,), 64))
-
-
-def sheet(*rows: Video) -> Image:
-    return np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
 
 
 def train_tiny(folder: Path) -> Run:

@@ -27,15 +27,15 @@ def test_latent_actions_are_read_drawn_and_measured(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     codes = re.findall(r"^ +(\d+) steps later: codes +(\d) +(\d)$", done.stdout, re.MULTILINE)
     assert [steps for steps, *_ in codes] == ["2", "4"]
-    table = re.findall(r"^ +(\d+) +([\d.]+) +(\d+)" + 4 * r" +([\d.]+)" + "$", done.stdout, re.MULTILINE)
+    table = re.findall(r"^ +(\d+)" + 4 * r" +(\d\.\d{3})" + r" +(\d+) +([\d.]+)$", done.stdout, re.MULTILINE)
     assert [row[0] for row in table] == ["2", "4"]
-    for _, perplexity, used, own, other, still, present in table:
+    for _, own, other, still, present, used, perplexity in table:
         assert min(float(own), float(other), float(still)) > 0
         assert 1 <= float(perplexity) <= int(used) + 0.05
         assert float(present) > 0.01, "something moves in a demonstration"
     picture = cv2.imread(str(tmp_path / "latent.png"))
-    assert picture.shape == (3 * 32, 3 * 32, 3)
-    top, middle, bottom = picture[:32], picture[32:64], picture[64:]
-    assert (top[:, :32] == middle[:, :32]).all()
-    assert (top[:, :32] == bottom[:, :32]).all()
-    assert (top[:, 32:] != middle[:, 32:]).any()
+    assert picture.shape == (3 * 160 + 2 * 4, 3 * 160, 3)
+    top, middle, bottom = picture[:160], picture[164:324], picture[328:]
+    assert (top[:, :160] == middle[:, :160]).all()
+    assert (top[:, :160] == bottom[:, :160]).all()
+    assert (top[:, 160:] != middle[:, 160:]).any()

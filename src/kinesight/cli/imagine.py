@@ -54,4 +54,5 @@ def imagine(
             say(f"{note.kind}: {note.reason}")
     say(f"mean error where things move: {shown.error:.3f} of the full range")
     say(f"the same for the {'first' if shown.plan else 'present'} frame, repeated: {shown.copy_error:.3f}")
-    say(f"{path(out)} shows imagined frames (above) against the expert's")
+    below = "; below the same of depth" if shown.depth else ""
+    say(f"{path(out)} shows imagined frames (above) against the expert's{below}")

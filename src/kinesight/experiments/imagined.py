@@ -30,6 +30,8 @@ class Imagined:
     """Mean absolute difference over pixels that move, of the full range."""
     copy_error: float
     """The same for a video that repeats the first frame."""
+    depth: bool = False
+    """Whether the picture has two more rows, of depth."""
 
 
 def watched_expert(case: Case, first: ViewRequest, later: ViewRequest) -> list[Observation]:

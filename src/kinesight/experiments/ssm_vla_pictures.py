@@ -48,7 +48,7 @@ def next_frames_against_expert(run: Run, case: Case) -> Imagined:
     if model.draws_depth:
         rows += _shaded_alike([each.depth_m for each in foretold], [view.depth_m for view in came])
     errors = moving_error(imagined, real, moving), moving_error(still, real, moving)
-    return Imagined(None, above(*rows), *errors)
+    return Imagined(None, above(*rows), *errors, depth=model.draws_depth)
 
 
 def _foretold(
