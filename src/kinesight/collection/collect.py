@@ -78,7 +78,10 @@ class CollectionConfig:
         if not self.cameras or len(set(self.cameras)) < len(self.cameras):
             raise UsageError(f"A collection needs cameras, each once, got {self.cameras}.")
         if self.episodes < 1 or self.hold_steps < 0 or self.limit < 1:
-            raise UsageError(f"A collection needs episodes >= 1, hold_steps >= 0 and limit >= 1: {self}")
+            raise UsageError(
+                "A collection needs episodes >= 1, hold_steps >= 0 and limit >= 1, got "
+                f"{self.episodes}, {self.hold_steps} and {self.limit}"
+            )
         if not self.starts or not set(self.starts) <= set(STARTS):
             raise UsageError(f"starts must be some of {', '.join(STARTS)}, got {self.starts}.")
         if not self.recovery:

@@ -87,7 +87,9 @@ class EvaluationConfig:
         if self.start not in STARTS:
             raise UsageError(f"evaluation.start must be one of {', '.join(STARTS)}, got {self.start!r}")
         if self.seeds < 1 or self.limit < 1:
-            raise UsageError(f"evaluation.seeds and evaluation.limit must be at least 1, got {self}")
+            raise UsageError(
+                f"evaluation.seeds and evaluation.limit must be at least 1, got {self.seeds} and {self.limit}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

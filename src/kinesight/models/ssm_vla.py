@@ -122,7 +122,8 @@ class SsmVlaConfig:
         check_heads(self, "head_features")
         if self.frames and min(self.tokens, self.codes - 1) < 1:
             raise UsageError(
-                f"a latent plan needs tokens >= 1 and codes >= 2, got {self.tokens} and {self.codes}"
+                f"a latent plan needs tokens >= 1 and codes >= 2, got {self.tokens} and {self.codes}; "
+                "frames=0 goes without"
             )
         lookup("attention", self.attention, ATTENTIONS)
         if not (self.actions or self.imagine or self.frames):
