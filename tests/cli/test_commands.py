@@ -16,6 +16,7 @@ from kinesight.evaluation.results import read_results
 from kinesight.experiments.catalogue import RECIPES
 from kinesight.experiments.rows import ROWS
 from kinesight.types.errors import UsageError
+from kinesight.types.files import write_atomic
 
 QUICK = (
     "import sys, time; began = time.monotonic(); from kinesight.cli.main import main; sys.argv[1:] = ['-h']"
@@ -105,6 +106,20 @@ def test_collect_then_train_on_it(kinesight, workspace: Path) -> None:
     assert "imaginer holds no checkpoint; train it first: kinesight train spatial-policy-tiny" in outcome.err
 
 
+def test_a_run_in_place_of_its_results_is_answered_with_where_they_are(elsewhere, tmp_path: Path) -> None:
+    write_atomic(tmp_path / "run/eval/shifted/results.json", "{}")
+    outcome = elsewhere("compare", "run", "run")
+    assert outcome.status == 1
+    assert "there are results in run/eval/shifted" in " ".join(outcome.err.split())
+
+
+def test_a_dry_run_lists_the_tables_that_are_named(elsewhere) -> None:
+    outcome = elsewhere("ablate", "ssm-vla", "--dry-run", "--tables", "longer")
+    assert outcome.status == 0, outcome.err
+    assert outcome.out.startswith("longer  ")
+    assert "structure" not in outcome.out
+
+
 TINY = ("train", "spatial-policy-tiny")
 COLLECT = ("collect", "--out", "nothing", "--tasks")
 WRONG = {
@@ -163,6 +178,7 @@ WRONG = {
     ),
     "one result": (("compare", "tiny"), 2, "two results or more, got 1"),
     "no results": (("compare", "tiny", "nowhere"), 1, "nowhere/results.json: cannot be read"),
+    "table": (("ablate", "ssm-vla", "--dry-run", "--tables", "structur"), 2, "Did you mean 'structure'?"),
     "report": (("report", "nowhere"), 1, "nowhere/results.json: cannot be read (No such file or directory)"),
 }
 

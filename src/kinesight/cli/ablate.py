@@ -36,16 +36,19 @@ def ablate(
     from kinesight.evaluation.tables import to_tables
     from kinesight.experiments.ablations import CellsFailed, failed_cells, run_ablations
     from kinesight.experiments.catalogue import ablations
+    from kinesight.types.errors import lookup
 
     known = ablations(system, budget)
+    chosen = arguments.names(tables) if tables else ()
+    by_name = {table.name: table for table in known}
+    wanted = [lookup("table", name, by_name) for name in chosen] or known
     if dry_run:
-        for table in known:
+        for table in wanted:
             say(f"[bold]{table.name}[/bold]  {table.title}")
             for cell in table.cells:
                 say(f"    {cell.name}")
         return
     folder = out or Path("runs") / f"ablate-{system}-{budget}"
-    chosen = arguments.names(tables) if tables else ()
     seeds = arguments.seeds(training_seeds)
     found = run_ablations(known, folder, chosen, arguments.command(), workers, announce, seeds)
     shown = [found[name] for name in chosen or found]

@@ -180,7 +180,7 @@ def _check_alike(first: str, a: Results, second: str, b: Results, *, common: boo
     if (only_a or only_b) and not common:
         raise UsageError(
             f"cases differ: {_describe(first, only_a)}; {_describe(second, only_b)}. "
-            "Compare the common cases only if that is what you mean."
+            "Compare the common cases only (--common) if that is what you mean."
         )
 
 

@@ -324,7 +324,9 @@ def _load(file: Path) -> Document:
         text = file.read_text()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise DataError(f"{file}: cannot be read ({reason}); `kinesight evaluate` writes it") from error
+        below = ", ".join(str(found.parent) for found in sorted(file.parent.glob(f"eval/*/{FILE_NAME}")))
+        there = f"there are results in {below}" if below else "`kinesight evaluate` writes it"
+        raise DataError(f"{file}: cannot be read ({reason}); {there}") from error
     data = parse_json(text, str(file))
     if not isinstance(data, dict) or "schema" not in data:
         raise DataError(f"{file}: not the results of an evaluation, 'schema' is missing")
