@@ -31,6 +31,18 @@ def test_stages_that_are_trained_at_the_same_time_lose_nothing_of_the_record(tmp
     assert set(record.extra_data) == {f"stage {number}" for number in range(6)}
 
 
+def test_a_run_that_is_not_there_is_answered_with_those_that_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=r"tiny: no run here \(recipe\.json is missing\)$"):
+        open_run(Path("tiny"))
+    create_run(Path("runs/tiny"), TINY)
+    for name in ("tiny", "runs/tyny"):
+        with pytest.raises(DataError, match=r"; there are runs/tiny$"):
+            open_run(Path(name))
+
+
 def test_a_run_in_which_nothing_was_trained_takes_another_recipe(tmp_path: Path) -> None:
     first = create_run(tmp_path, TINY)
     first.note_data(Path("data/first"))

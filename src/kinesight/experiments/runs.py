@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,9 @@ from kinesight.types.serial import (
 
 WEIGHTS = "ema.safetensors"
 """The averaged weights, which a stage is used with and known by."""
+
+SHOWN_RUNS = 6
+"""So many are named where a run is not found."""
 
 OWN = re.compile(r"source|batch_size|actions|shift|noise_draws|.*_noise|.*_weight")
 """Settings that a stage may have otherwise than the one that it begins from: data, augmentation, loss."""
@@ -272,12 +276,20 @@ def _in_use(run: Run) -> bool:
 def open_run(path: Path) -> Run:
     file = path / "recipe.json"
     if not file.exists():
-        raise DataError(f"{path}: no run here (recipe.json is missing)")
+        raise DataError(f"{path}: no run here (recipe.json is missing){_runs_near(path)}")
     document = parse_json(file.read_text(), str(file))
     if isinstance(document, dict) and isinstance(document.get("agent"), dict):
         # Recipes of before there was another system do not say whose agent it is.
         document["agent"].setdefault("type", SpatialPolicyConfig.__name__)
     return Run(path, from_jsonable(Recipe, document, str(file)))
+
+
+def _runs_near(path: Path) -> str:
+    """Those beside the folder and in `runs/`, of the most similar names first."""
+    found = {file.parent for place in (path.parent, Path("runs")) for file in place.glob("*/recipe.json")}
+    alike = {run: -SequenceMatcher(None, run.name, path.name).ratio() for run in sorted(found)}
+    near = sorted(alike, key=alike.__getitem__)[:SHOWN_RUNS]
+    return f"; there are {', '.join(map(str, near))}" if near else ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
