@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kinesight.collection.collect import CollectionConfig, collect
-from kinesight.data.episodes import EpisodeStore
+from kinesight.data.episodes import DatasetInfo, Episode, EpisodeStore
 from kinesight.envs import catalogue as envs
 from kinesight.evaluation import episode_viewer
 from kinesight.evaluation.episode_files import WRITERS, writer
@@ -136,6 +136,14 @@ def test_a_recording_without_ids_and_scene_has_paths_all_the_same(tmp_path):
     assert object_colours(episode) == {}
     assert episode.keyposes, "found in the motion"
     assert episode_sheet(episode).std() > 10
+
+
+def test_video_alone_is_refused_with_what_is_missing(tmp_path: Path) -> None:
+    video = EpisodeStore.create(tmp_path, DatasetInfo(("pour",), cameras=("phone",), fps=10.0))
+    rgb = np.zeros((4, 32, 32, 3), np.uint8)
+    video.append(Episode(0, Case("video", "pour", 0, "phone"), "", 3, {"rgb.phone": rgb}))
+    with pytest.raises(DataError, match="that needs 'proprio' and a calibrated camera, of phone there is"):
+        stored_episode(video, 0, "", 3)
 
 
 def test_wrong_wishes_are_answered(store, tmp_path):

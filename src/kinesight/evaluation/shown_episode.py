@@ -105,6 +105,11 @@ def stored_episode(store: EpisodeStore, index: int, camera: str, frames: int) ->
         raise UsageError(f"{store.path} holds the episodes 0 … {len(store) - 1}, got {index}")
     episode = store[index]
     name = camera or episode.case.camera
+    if f"rgb.{name}" in episode.arrays and not (name in episode.cameras and "proprio" in episode.arrays):
+        raise DataError(
+            f"{store.path}: episodes are shown with the hand's way drawn in; that needs 'proprio' and a "
+            f"calibrated camera, of {name} there is no more than video"
+        )
     if name not in episode.cameras:
         raise UnknownName(f"camera of {store.path}", name, episode.cameras)
     if f"rgb.{name}" not in episode.arrays:

@@ -147,8 +147,7 @@ def loop_settings(recipe: Recipe) -> SpatialPolicyConfig:
     """The agent of a recipe of Spatial Policy: no other system has a planner or a judge."""
     if not isinstance(recipe.agent, SpatialPolicyConfig):
         raise UsageError(
-            f"{recipe.name} is no recipe of Spatial Policy: its agent is {type(recipe.agent).__name__}, "
-            "which has neither planner nor judge"
+            f"{recipe.name} is no recipe of Spatial Policy, the only system that has a planner and a judge"
         )
     return recipe.agent
 
