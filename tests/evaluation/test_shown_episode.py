@@ -141,7 +141,7 @@ def test_a_recording_without_ids_and_scene_has_paths_all_the_same(tmp_path):
 def test_video_alone_is_refused_with_what_is_missing(tmp_path: Path) -> None:
     video = EpisodeStore.create(tmp_path, DatasetInfo(("pour",), cameras=("phone",), fps=10.0))
     rgb = np.zeros((4, 32, 32, 3), np.uint8)
-    video.append(Episode(0, Case("video", "pour", 0, "phone"), "", 3, {"rgb.phone": rgb}))
+    video.append(Episode(0, Case("video", "pour", 0, "phone"), "", 3, arrays={"rgb.phone": rgb}))
     with pytest.raises(DataError, match="that needs 'proprio' and a calibrated camera, of phone there is"):
         stored_episode(video, 0, "", 3)
 

@@ -100,7 +100,7 @@ def test_actions_without_proprioception_and_the_reverse_are_refused_by_name(
             kept = {key: array for key, array in episode.arrays.items() if key != missing}
             store.append(replace(episode, arrays=kept))
         with pytest.raises(DataError, match=f"policy needs '{missing}', which is not recorded"):
-            train_run(run, store, [POLICY])
+            train_run(run, store)
 
 
 def test_video_without_depth_is_learned_from_in_colour(acted: EpisodeStore, tmp_path: Path) -> None:

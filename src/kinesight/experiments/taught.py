@@ -15,13 +15,18 @@ from kinesight.interfaces.model import Stream, Student, TrainableModel
 from kinesight.language.words import split_words
 from kinesight.models.latent_actions import LatentActions, LatentActionsConfig
 from kinesight.models.latent_codes import LatentCodes
+from kinesight.models.masked_autoencoder import MaskedAutoencoderConfig
 from kinesight.models.ssm_vla import SsmVlaConfig
 from kinesight.types.errors import DataError, UsageError
 from kinesight.types.facts import DataFacts
 from kinesight.types.observation import PROPRIO_NAMES
+from kinesight.types.serial import differing, to_jsonable
 
-CODES = ("frames", "tokens", "codes")
-"""Settings that a latent plan shares with the latent actions that it is made of."""
+SHARED = {
+    (LatentActionsConfig, SsmVlaConfig): ("frames", "tokens", "codes"),
+    (MaskedAutoencoderConfig, LatentActionsConfig): ("vit",),
+}
+"""Model of a teacher and of who learns from it -> settings that are the same in both."""
 
 ROUNDING = 1e-3
 """Actions may be so far beyond their bounds."""
@@ -44,21 +49,28 @@ def check_data(run: Run, stage: Stage, model: nn.Module, store: EpisodeStore, fa
         _check_depth(run, stage, store, stream.cameras or facts.cameras)
 
 
-def check_codes(recipe: Recipe, stage: Stage) -> None:
-    """Refuse a policy whose latent plan is not set as the latent actions that it learns from."""
-    teacher = recipe.stage(stage.teacher) if stage.teacher else None
-    if teacher is None or not (
-        isinstance(stage.model, SsmVlaConfig) and isinstance(teacher.model, LatentActionsConfig)
-    ):
+def check_teacher(recipe: Recipe, stage: Stage) -> None:
+    """Refuse a stage that is set otherwise than the one that teaches it, where the two have to agree."""
+    if not stage.teacher or not _asks(stage.model):
         return
-    there, here = ({name: getattr(each.model, name) for name in CODES} for each in (teacher, stage))
-    if stage.model.frames and there != here:
-        wrong = {name: value for name, value in there.items() if value != here[name]}
-        told = ", ".join(f"{name} is {here[name]}, there {value}" for name, value in wrong.items())
+    teacher = recipe.stage(stage.teacher)
+    names = SHARED.get((type(teacher.model), type(stage.model)), ())
+    there, here = (
+        {name: to_jsonable(getattr(each.model, name)) for name in names} for each in (teacher, stage)
+    )
+    if wrong := differing(there, here):
+        told = ", ".join(f"{name} is {ours}, there {theirs}" for name, theirs, ours in wrong)
         raise UsageError(
-            f"{stage.name} learns latent plans from {teacher.name}, which is set otherwise ({told}); add "
-            f"{setting(stage.name, wrong)}"
+            f"{stage.name} learns from {teacher.name}, which is set otherwise ({told}); add "
+            f"{setting(stage.name, {name: theirs for name, theirs, _ in wrong})}"
         )
+
+
+def _asks(model: ModelConfig) -> bool:
+    """Whether it is set to learn from a teacher."""
+    if isinstance(model, SsmVlaConfig):
+        return model.frames > 0
+    return not (isinstance(model, LatentActionsConfig) and model.dinov2)
 
 
 def adopt_teacher(stage: Stage, model: nn.Module, teacher: nn.Module | None) -> None:

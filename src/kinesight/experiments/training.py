@@ -25,8 +25,8 @@ from kinesight.experiments.runs import Run, check_needed, check_recipe, load_sta
 from kinesight.experiments.systems import system_of
 from kinesight.experiments.taught import (
     adopt_teacher,
-    check_codes,
     check_data,
+    check_teacher,
     stream_cameras,
     with_taught_keys,
 )
@@ -109,12 +109,12 @@ def train_run(run: Run, store: EpisodeStore, stages: Sequence[str] = ()) -> None
 
 
 def check_settings(run: Run, stages: Sequence[str] = ()) -> None:
-    """Refuse what shows without data: a stage that lacks an earlier one, or codes that its teacher lacks."""
+    """Refuse what shows without data: a stage that lacks an earlier one, or does not fit its teacher."""
     names = stages or [stage.name for stage in run.recipe.stages]
     for place, stage in enumerate(map(run.stage, names)):
         if _done(run, stage):
             continue
-        check_codes(run.recipe, stage)
+        check_teacher(run.recipe, stage)
         for other in stage.after:
             if lacking := _lacking(run, other, names[:place]):
                 asked = [own.name for own in run.recipe.stages if own.name in (*names, *lacking)]
