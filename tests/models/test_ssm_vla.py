@@ -268,7 +268,7 @@ def test_a_second_view_that_is_not_recorded_is_refused(facts: DataFacts) -> None
         ({"size": -8}, "size must be at least 0, got -8"),
         ({"heads": 5}, "features must be a multiple of heads, got 32 and 5"),
         ({"head_features": 5}, "head_features must be a multiple of heads, got 5 and 2"),
-        ({"codes": 1}, "a latent plan needs tokens >= 1 and codes >= 2, got 2 and 1$"),
+        ({"codes": 1}, "a latent plan needs tokens >= 1 and codes >= 2, got 2 and 1;"),
         ({"frames": -1}, "frames must be at least 0, got -1"),
         ({"actions": False, "imagine": False, "frames": 0}, "there is nothing to learn"),
     ],
