@@ -99,6 +99,7 @@ def test_the_page_says_what_the_results_say(folder: Path) -> None:
     low, high = (f"{100 * limit:.1f}" for limit in summary["wilson_95"])
     assert f"95 % interval {low} to {high} %" in text
     assert "6 of 12 episodes" in text
+    assert "steps plans videos seconds" in text
     for expected in (
         "spatial policy", "shifted", "door-open", "hammer", "blind replay", "oracle goals", "1 min 23 s",
         "1 h 2 min", "abc123", "Example 9000", "2030-01-02", "kinesight evaluate runs/x", "3f9a21c08be1",
@@ -156,6 +157,7 @@ def test_results_alone_make_a_page(tmp_path: Path) -> None:
     assert "Imagined and real" not in text
     assert "Against the controls" not in text
     assert "nothing a real robot would not have" in text
+    assert "steps seconds slowest stage" in text, "no column that no row fills"
 
 
 def test_failures_come_first_and_foreign_items_stay_out(folder: Path) -> None:
