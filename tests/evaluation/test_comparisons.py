@@ -55,7 +55,7 @@ def test_the_page_names_every_row(tmp_path: Path) -> None:
         "<span>imagined</span>",
         "<span>true codes</span>",
         "3 of 4 codes right",
-        "Above what happened",
+        "The first picture of a row is the frame seen when the prediction was made",
     ):
         assert text in page
     assert page.count("data:image/jpeg") == 3
