@@ -161,6 +161,10 @@ SMALL_WITHOUT_LAM = with_policy(
 SMALL_CAUSAL = with_policy(
     SMALL, "ssm-vla-small-causal", "plain causal attention over all tokens", attention="causal"
 )
+SMALL_SCENE_CODES = with_lam(
+    SMALL, "ssm-vla-small-scene-codes", "latent actions of features themselves (Eq. 1): codes name the scene",
+    differences=False,
+)  # fmt: skip
 SMALL_WITHOUT_DEPTH = without_depth(SMALL, "ssm-vla-small-without-depth", "colour alone is predicted")
 SMALL_ABC = replace(
     SMALL,
@@ -316,6 +320,7 @@ RECIPES = (
     SMALL_ONE_FRAME,
     SMALL_WITHOUT_LAM,
     SMALL_CAUSAL,
+    SMALL_SCENE_CODES,
     SMALL_WITHOUT_DEPTH,
     SMALL_ABC,
     *LABELLED,
