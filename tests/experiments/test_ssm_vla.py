@@ -358,7 +358,7 @@ def test_recipes_of_before_there_were_systems_are_read(tmp_path: Path) -> None:
 def test_variants_of_the_small_recipe_differ_in_one_thing_and_share_its_data() -> None:
     base = catalogue.recipe("ssm-vla-small")
     variants = [recipe for recipe in ssm_vla_recipes.RECIPES if recipe.name.startswith(f"{base.name}-")]
-    assert len(variants) == 10
+    assert len(variants) == 11
     (elsewhere,) = (recipe for recipe in variants if recipe.name.endswith("-abc"))
     assert (elsewhere.data.split, elsewhere.evaluation.split) == ("ABC", "D")
     variants.remove(elsewhere)
@@ -373,6 +373,7 @@ def test_variants_of_the_small_recipe_differ_in_one_thing_and_share_its_data() -
     }
     assert shared["causal"] == [FEATURES, LAM]
     assert shared["one-frame"] == [FEATURES]
+    assert shared["scene-codes"] == [FEATURES, POLICY]
     assert shared["plain"] == []
     assert shared["5-labels-pretrained"] == [FEATURES, LAM]
 
