@@ -34,14 +34,12 @@ def ablate(
     from kinesight.cli import arguments
     from kinesight.cli.console import CONSOLE, announce, path, say, tell_errors
     from kinesight.evaluation.tables import to_tables
-    from kinesight.experiments.ablations import CellsFailed, failed_cells, run_ablations
+    from kinesight.experiments.ablations import CellsFailed, chosen_tables, failed_cells, run_ablations
     from kinesight.experiments.catalogue import ablations
-    from kinesight.types.errors import lookup
 
     known = ablations(system, budget)
     chosen = arguments.names(tables) if tables else ()
-    by_name = {table.name: table for table in known}
-    wanted = [lookup("table", name, by_name) for name in chosen] or known
+    wanted = chosen_tables(known, chosen)
     if dry_run:
         for table in wanted:
             say(f"[bold]{table.name}[/bold]  {table.title}")

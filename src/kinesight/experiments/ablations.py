@@ -100,6 +100,12 @@ def run_ablations(
     return work.write_page()
 
 
+def chosen_tables(ablations: Sequence[Ablation], names: Sequence[str] = ()) -> tuple[Ablation, ...]:
+    """Those of these names, all without any; an unknown name is answered with the list."""
+    by_name = {ablation.name: ablation for ablation in ablations}
+    return tuple(lookup("table", name, by_name) for name in names) or tuple(ablations)
+
+
 def failed_cells(
     ablations: Sequence[Ablation], out: Path, chosen: Sequence[str] = (), seeds: Sequence[int] = (0,)
 ) -> tuple[str, ...]:
@@ -123,8 +129,7 @@ def _tasks(
     ablations: Sequence[Ablation], out: Path, chosen: Sequence[str], seeds: Sequence[int]
 ) -> list[_Task]:
     """Cells of the chosen tables (none: all) with every training seed, each once."""
-    by_name = {ablation.name: ablation for ablation in ablations}
-    wanted = [lookup("table", name, by_name) for name in chosen] or list(ablations)
+    wanted = chosen_tables(ablations, chosen)
     folders = _folders(ablations, out, seeds)
     tasks: dict[Path, _Task] = {}
     for seed in seeds:

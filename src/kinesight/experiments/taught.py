@@ -15,18 +15,11 @@ from kinesight.interfaces.model import Stream, Student, TrainableModel
 from kinesight.language.words import split_words
 from kinesight.models.latent_actions import LatentActions, LatentActionsConfig
 from kinesight.models.latent_codes import LatentCodes
-from kinesight.models.masked_autoencoder import MaskedAutoencoderConfig
 from kinesight.models.ssm_vla import SsmVlaConfig
 from kinesight.types.errors import DataError, UsageError
 from kinesight.types.facts import DataFacts
 from kinesight.types.observation import PROPRIO_NAMES
 from kinesight.types.serial import differing, to_jsonable
-
-SHARED = {
-    (LatentActionsConfig, SsmVlaConfig): ("frames", "tokens", "codes"),
-    (MaskedAutoencoderConfig, LatentActionsConfig): ("vit",),
-}
-"""Model of a teacher and of who learns from it -> settings that are the same in both."""
 
 ROUNDING = 1e-3
 """Actions may be so far beyond their bounds."""
@@ -51,10 +44,10 @@ def check_data(run: Run, stage: Stage, model: nn.Module, store: EpisodeStore, fa
 
 def check_teacher(recipe: Recipe, stage: Stage) -> None:
     """Refuse a stage that is set otherwise than the one that teaches it, where the two have to agree."""
-    if not stage.teacher or not _asks(stage.model):
+    if not stage.teacher or not isinstance(stage.model, LatentActionsConfig | SsmVlaConfig):
         return
     teacher = recipe.stage(stage.teacher)
-    names = SHARED.get((type(teacher.model), type(stage.model)), ())
+    names = [name for name in stage.model.taught if hasattr(teacher.model, name)]
     there, here = (
         {name: to_jsonable(getattr(each.model, name)) for name in names} for each in (teacher, stage)
     )
@@ -64,13 +57,6 @@ def check_teacher(recipe: Recipe, stage: Stage) -> None:
             f"{stage.name} learns from {teacher.name}, which is set otherwise ({told}); add "
             f"{setting(stage.name, {name: theirs for name, theirs, _ in wrong})}"
         )
-
-
-def _asks(model: ModelConfig) -> bool:
-    """Whether it is set to learn from a teacher."""
-    if isinstance(model, SsmVlaConfig):
-        return model.frames > 0
-    return not (isinstance(model, LatentActionsConfig) and model.dinov2)
 
 
 def adopt_teacher(stage: Stage, model: nn.Module, teacher: nn.Module | None) -> None:

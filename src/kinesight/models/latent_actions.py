@@ -91,6 +91,11 @@ class LatentActionsConfig:
         if self.codes < 2:
             raise UsageError(f"a codebook needs at least 2 codes, got {self.codes}")
 
+    @property
+    def taught(self) -> tuple[str, ...]:
+        """Settings that the stage which teaches it has alike; empty where it learns from none."""
+        return () if self.dinov2 else ("vit",)
+
     def build(self, facts: DataFacts) -> "LatentActions":
         return LatentActions(self, facts)
 

@@ -129,6 +129,11 @@ class SsmVlaConfig:
         if not (self.actions or self.imagine or self.frames):
             raise UsageError("without actions, next frame and latent plan there is nothing to learn")
 
+    @property
+    def taught(self) -> tuple[str, ...]:
+        """Settings that the stage which teaches it has alike; empty where it learns from none."""
+        return ("frames", "tokens", "codes") if self.frames else ()
+
     def build(self, facts: DataFacts) -> "SsmVla":
         return SsmVla(self, facts)
 
@@ -184,13 +189,13 @@ class SsmVla(nn.Module):
 
     @property
     def wants_teacher(self) -> bool:
-        return self.config.frames > 0
+        return bool(self.config.taught)
 
     def adopt(self, teacher: nn.Module) -> None:
         """Refuse a LAM of another codebook; its codes themselves come with the data."""
         if not isinstance(teacher, LatentActions):
             raise UsageError(f"latent plans come from LatentActions, got a {type(teacher).__name__}")
-        names = ("frames", "tokens", "codes")
+        names = self.config.taught
         there, here = (
             tuple(getattr(config, name) for name in names) for config in (teacher.config, self.config)
         )
